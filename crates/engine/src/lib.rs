@@ -1,0 +1,14 @@
+//! The engine of `pipeline`: it reads a graph of stages, runs what has to run, and keeps proof.
+//!
+//! It knows no machine learning, no HTTP and no terminal, never prints and never reads the clock
+//! or the environment for a result. In reading order: a *spec* is the pipeline as written, a
+//! *graph* as meant; a stage's *recipe* is all that determines its outputs and its digest is the
+//! *key* under which the *store* keeps the *outcome*; the *schedule* runs what has none; a *record*
+//! tells what one run yielded; *diff* and *verify* compare records and bytes.
+
+pub mod canonical;
+pub mod digest;
+pub mod error;
+pub mod kind;
+pub mod params;
+pub mod recipe;

