@@ -7,9 +7,11 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::digest::Digest;
 
 /// The canonical bytes of a document.
 ///
@@ -45,6 +47,27 @@ pub fn show(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A document as it is stored: with the digest of its own bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed<T> {
+    check: Digest,
+    document: T,
+}
+
+/// A document with the digest of its own canonical bytes.
+pub(crate) fn seal<T: Serialize>(document: &T) -> Vec<u8> {
+    let check = Digest::of(&to_bytes(document));
+    to_bytes(&Sealed { check, document })
+}
+
+/// The document in sealed bytes, if they are what was written.
+pub(crate) fn unseal<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+    let sealed: Sealed<T> = from_bytes(bytes).ok()?;
+    let check = Digest::of(&to_bytes(&sealed.document));
+    (check == sealed.check).then_some(sealed.document)
 }
 
 #[cfg(test)]

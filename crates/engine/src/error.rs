@@ -152,18 +152,21 @@ pub enum Error {
     #[error("{0}")]
     Config(Box<Mistakes>),
     /// A file or directory could not be used.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// What was tried: `read`, `write`.
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
+        /// Why not. Not a `source`: it stands in the message.
+        cause: std::io::Error,
     },
     /// Something that was named does not exist.
     #[error("{0}")]
     Missing(String),
+    /// The lock is none, or is not what it should be.
+    #[error("{0}")]
+    Drift(String),
     /// A stored document was damaged or written by another format.
     #[error("{0}")]
     Corrupt(String),
@@ -176,6 +179,7 @@ impl Error {
             Error::Config(_) => ExitCode::Usage,
             Error::Io { .. } => ExitCode::Failed,
             Error::Missing(_) => ExitCode::Missing,
+            Error::Drift(_) => ExitCode::Drift,
             Error::Corrupt(_) => ExitCode::Corrupt,
         }
     }
@@ -186,7 +190,7 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { action, path, source }
+        move |cause| Error::Io { action, path, cause }
     }
 }
 

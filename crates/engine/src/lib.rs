@@ -6,9 +6,31 @@
 //! *key* under which the *store* keeps the *outcome*; the *schedule* runs what has none; a *record*
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
+pub mod build;
 pub mod canonical;
+pub mod diff;
 pub mod digest;
 pub mod error;
+mod files;
+pub mod graph;
 pub mod kind;
+pub mod layers;
+pub mod lock;
+pub mod node;
+mod order;
+pub mod outputs;
+mod overlay;
 pub mod params;
+pub mod plan;
+mod plug;
+pub mod project;
+pub mod reason;
 pub mod recipe;
+pub mod record;
+pub mod schedule;
+pub mod scratch;
+pub mod spec;
+pub mod stat;
+pub mod store;
+pub mod verify;
+pub mod work;

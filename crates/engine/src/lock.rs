@@ -1,0 +1,162 @@
+//! `pipeline.lock`: per stage its key, its inputs and its outputs, committed to git.
+//!
+//! Canonical TOML: one block per stage in graph order, no times, no hosts and no line that every
+//! change touches, so that two branches which change different stages merge cleanly. Written by
+//! hand, because the order and the blocks are the point; read by `toml`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::files::publish;
+use crate::graph::Graph;
+use crate::recipe::Done;
+use crate::record::{Run, RunStage};
+use crate::store::{Outcome, OutputFile};
+
+/// The file beside `pipeline.toml`.
+pub const FILE_NAME: &str = "pipeline.lock";
+/// The format of the file.
+const FORMAT: &str = "pipeline.lock/1";
+
+/// What was computed from what, per stage.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lock {
+    /// The stages by name.
+    pub stages: BTreeMap<String, LockedStage>,
+}
+
+/// One stage of the lock.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedStage {
+    /// Its kind.
+    pub kind: String,
+    /// Its key.
+    pub key: Digest,
+    /// Per output path, the digest of the file.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: String,
+    #[serde(default)]
+    stage: BTreeMap<String, LockedStage>,
+}
+
+impl Lock {
+    /// Reads a lock; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// `Drift` with line and column when it is not a lock, `Corrupt` when its format is another.
+    pub fn read(path: &Path) -> Result<Option<Lock>, Error> {
+        match fs::read_to_string(path) {
+            Ok(text) => Lock::parse(&text, &path.display().to_string()).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", path)(error)),
+        }
+    }
+
+    /// Parses the text of a lock; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// `Drift` with line and column when it is not a lock, `Corrupt` when its format is another.
+    pub fn parse(text: &str, name: &str) -> Result<Lock, Error> {
+        let file: File = toml::from_str(text)
+            .map_err(|error| Error::Drift(format!("`{name}` is not a lock: {error}")))?;
+        if file.format != FORMAT {
+            let found = &file.format;
+            return Err(Error::Corrupt(format!(
+                "`{name}` has the format `{found}` and this program reads `{FORMAT}`"
+            )));
+        }
+        Ok(Lock { stages: file.stage })
+    }
+
+    /// This lock with the stages of a run in the place of its own, without stages that the graph
+    /// no longer has.
+    pub fn updated(&self, graph: &Graph, run: &Run) -> Lock {
+        let mut stages = self.stages.clone();
+        stages.retain(|name, _| graph.stages.iter().any(|stage| stage.name == *name));
+        for stage in &run.stages {
+            stages.insert(stage.stage.clone(), LockedStage::from(stage));
+        }
+        Lock { stages }
+    }
+
+    /// The text of the file, stages in graph order.
+    pub fn text(&self, graph: &Graph) -> String {
+        let mut text = format!(
+            "# Written by `pipeline run`: what was computed from what. Commit it; `pipeline verify`\n\
+             # proves it. After a merge conflict take either side and run again.\n\
+             format = \"{FORMAT}\"\n"
+        );
+        for name in graph.stages.iter().map(|stage| &stage.name) {
+            let Some(stage) = self.stages.get(name) else { continue };
+            let (name, kind) = (quoted(name), quoted(&stage.kind));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n[stage.{name}]\nkind = {kind}\nkey = \"{}\"\n", stage.key);
+            for (path, digest) in &stage.outputs {
+                let _ = writeln!(text, "outputs.{} = \"{digest}\"", quoted(path));
+            }
+        }
+        text
+    }
+
+    /// Writes the file if its text would change; returns whether it did.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn write(&self, path: &Path, graph: &Graph) -> Result<bool, Error> {
+        let text = self.text(graph);
+        if fs::read_to_string(path).is_ok_and(|before| before == text) {
+            return Ok(false);
+        }
+        let dir = path.parent().unwrap_or(Path::new("."));
+        publish(path, text.as_bytes(), dir).map_err(Error::io("write", path))?;
+        Ok(true)
+    }
+
+    /// What the lock knows of each stage of a graph: enough to recompute the keys of the stages
+    /// after it without any stored bytes.
+    pub fn done(&self, graph: &Graph) -> Vec<Option<Done>> {
+        let known = |stage: &crate::graph::Stage| {
+            let locked = self.stages.get(&stage.name)?;
+            let file = |(path, digest): (&String, &Digest)| {
+                let is_of = |output: &&crate::kind::Output| {
+                    path == &output.path || path.starts_with(&format!("{}/", output.path))
+                };
+                let port = stage.outputs.iter().find(is_of)?.name.clone();
+                Some(OutputFile { port, path: path.clone(), digest: *digest, size: 0 })
+            };
+            let files = locked.outputs.iter().filter_map(file).collect();
+            let outcome = Outcome::new(locked.key, files, Default::default());
+            let ports = stage.outputs.iter().map(|o| outcome.port_digest(&o.name, &o.path));
+            Some(Done { key: locked.key, ports: ports.collect::<Option<_>>()? })
+        };
+        graph.stages.iter().map(known).collect()
+    }
+}
+
+impl From<&RunStage> for LockedStage {
+    fn from(stage: &RunStage) -> LockedStage {
+        LockedStage {
+            kind: stage.kind.clone(),
+            key: stage.key,
+            outputs: stage.files.iter().map(|file| (file.path.clone(), file.digest)).collect(),
+        }
+    }
+}
+
+/// A name as a TOML key or value: always quoted, so that `train@forest` needs no rule.
+fn quoted(name: &str) -> String {
+    toml::Value::from(name).to_string()
+}

@@ -1,0 +1,113 @@
+//! What a run would do, found without doing it.
+//!
+//! A stage whose inputs are known is a hit or has to run; one that rests on a stage that has to run
+//! waits: whether it runs depends on the bytes it will be given (early cut-off).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::graph::{Graph, Stage, StageId};
+use crate::project::Project;
+use crate::reason::Reason;
+use crate::recipe::{self, Change, Done, Recipe};
+use crate::store::Outcome;
+
+/// What a run would do with one stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The stage.
+    pub id: StageId,
+    /// What would happen.
+    pub fate: Fate,
+    /// Its recipe, when all that it rests on is known.
+    pub recipe: Option<Recipe>,
+    /// Of a stage that waits: what changed in how the stage itself is written since it last ran.
+    pub own: Vec<Change>,
+}
+
+/// What would happen to a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Its outcome is known.
+    Cached(Outcome),
+    /// It has to run.
+    Run(Reason),
+    /// It runs if one of these yields other bytes than before.
+    Waits(Vec<StageId>),
+    /// It is launched once everything else is done.
+    Launch,
+}
+
+/// Plans the selected stages, in graph order.
+///
+/// # Errors
+/// What reading the project's files gives.
+pub fn plan(
+    project: &Project,
+    graph: &Graph,
+    selection: &BTreeSet<StageId>,
+    forced: &BTreeSet<StageId>,
+) -> Result<Vec<Planned>, Error> {
+    let last = project.runs.last_keys();
+    let mut done: Vec<Option<Done>> = vec![None; graph.stages.len()];
+    let mut planned = Vec::new();
+    for id in graph.ids().filter(|id| selection.contains(id)) {
+        let stage = graph.stage(id);
+        if stage.is_service() {
+            planned.push(Planned { id, fate: Fate::Launch, recipe: None, own: Vec::new() });
+            continue;
+        }
+        let Some(recipe) = project.cook(graph, id, &done)? else {
+            let waits = stage.needs().into_iter().filter(|need| done[need.0].is_none()).collect();
+            let before = last.get(&stage.name).and_then(|key| project.store.recipe(key));
+            let own = before.map_or(Vec::new(), |before| own_changes(stage, &before));
+            planned.push(Planned { id, fate: Fate::Waits(waits), recipe: None, own });
+            continue;
+        };
+        let fate = fate(project, &recipe, forced.contains(&id), last.get(&stage.name));
+        if let Fate::Cached(outcome) = &fate {
+            done[id.0] = known(graph, id, outcome);
+        }
+        planned.push(Planned { id, fate, recipe: Some(recipe), own: Vec::new() });
+    }
+    Ok(planned)
+}
+
+/// What differs between a stage and the recipe it last had, as far as it is known without inputs.
+fn own_changes(stage: &Stage, before: &Recipe) -> Vec<Change> {
+    let now = Recipe {
+        kind: stage.kind.name().to_owned(),
+        code: stage.kind.code(),
+        params: stage.params.clone(),
+        seed: stage.seed,
+        ..before.clone()
+    };
+    recipe::compare(before, &now)
+}
+
+fn fate(project: &Project, recipe: &Recipe, is_forced: bool, last: Option<&Digest>) -> Fate {
+    if is_forced {
+        return Fate::Run(Reason::Forced);
+    }
+    match project.store.examine(&recipe.key()) {
+        Ok(outcome) => Fate::Cached(outcome),
+        Err(miss) => Fate::Run(Reason::of(recipe, miss, last, &project.store)),
+    }
+}
+
+/// What an outcome tells the stages that rest on it; `None` when a port is empty.
+pub fn known(graph: &Graph, id: StageId, outcome: &Outcome) -> Option<Done> {
+    let ports = graph.stage(id).outputs.iter();
+    let ports = ports.map(|port| outcome.port_digest(&port.name, &port.path));
+    Some(Done { key: outcome.key, ports: ports.collect::<Option<_>>()? })
+}
+
+/// The keys of a plan by stage name, as far as they are known.
+pub fn keys(graph: &Graph, planned: &[Planned]) -> BTreeMap<String, Digest> {
+    let key = |planned: &Planned| {
+        let recipe = planned.recipe.as_ref()?;
+        Some((graph.stage(planned.id).name.clone(), recipe.key()))
+    };
+    planned.iter().filter_map(key).collect()
+}

@@ -1,0 +1,313 @@
+//! The record of a run: what it yielded, and, kept apart, what was observed meanwhile.
+//!
+//! ```text
+//! runs/20261123T151122Z-3f9c21ab04de/run.json        identity: stages, keys, outputs, metrics
+//! runs/20261123T151122Z-3f9c21ab04de/observed.json   time, host, threads, git, command line
+//! runs/last.json                                     per stage the key it last had
+//! ```
+//!
+//! Two runs with the same `run.json` are bit-identical. Nothing of `observed.json` enters a digest.
+//! The directory's name begins with the time, so that names sort; the id after it names the run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::files;
+use crate::kind::Metric;
+use crate::store::{Outcome, OutputFile};
+
+/// The format of `run.json`.
+const FORMAT: &str = "pipeline.run/1";
+/// The least digits of an id that name a run.
+const LEAST_ID_CHARS: usize = 4;
+
+/// What a run yielded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The format of this document.
+    pub format: String,
+    /// The name of the pipeline.
+    pub pipeline: String,
+    /// The stages that have an outcome, in graph order.
+    pub stages: Vec<RunStage>,
+}
+
+/// What one stage yielded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStage {
+    /// Its name.
+    pub stage: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its key.
+    pub key: Digest,
+    /// Its files, sorted by path.
+    pub files: Vec<OutputFile>,
+    /// Its metrics.
+    pub metrics: BTreeMap<String, Metric>,
+}
+
+impl Run {
+    /// The run of a pipeline with its stages in graph order.
+    pub fn new(pipeline: &str, stages: Vec<RunStage>) -> Run {
+        Run { format: FORMAT.to_owned(), pipeline: pipeline.to_owned(), stages }
+    }
+
+    /// The result digest: over every (stage, output path, output digest).
+    pub fn result(&self) -> Digest {
+        let files = self.stages.iter().flat_map(|stage| {
+            stage.files.iter().map(|file| (&stage.stage, &file.path, file.digest))
+        });
+        Digest::of(&canonical::to_bytes(&files.collect::<Vec<_>>()))
+    }
+}
+
+impl RunStage {
+    /// The part of a run that an outcome is.
+    pub fn new(stage: &str, kind: &str, outcome: &Outcome) -> RunStage {
+        RunStage {
+            stage: stage.to_owned(),
+            kind: kind.to_owned(),
+            key: outcome.key,
+            files: outcome.files.clone(),
+            metrics: outcome.findings.metrics.clone(),
+        }
+    }
+}
+
+/// What was observed while a run went on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Observed {
+    /// When it started, in UTC, as RFC 3339.
+    pub started: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// How it ended: `ok`, `failed`, `gate`.
+    pub status: String,
+    /// The machine.
+    pub host: String,
+    /// How many stages could run at once.
+    pub jobs: usize,
+    /// The program's version.
+    pub version: String,
+    /// The arguments of the command line.
+    pub command: Vec<String>,
+    /// The git commit of the project, when it is in a repository.
+    pub git_commit: Option<String>,
+    /// Whether files differed from that commit, or were not in it.
+    pub git_dirty: Option<bool>,
+    /// Per stage what was observed.
+    pub stages: BTreeMap<String, ObservedStage>,
+}
+
+/// What was observed of one stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ObservedStage {
+    /// `run`, `cached`, `failed` or `skipped`.
+    pub status: String,
+    /// Why it ran.
+    pub reason: Option<String>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// A run as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The 12 hex digits that name it.
+    pub id: String,
+    /// What it yielded.
+    pub run: Run,
+    /// What was observed.
+    pub observed: Observed,
+}
+
+/// The directory of all runs.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    dir: PathBuf,
+}
+
+impl Runs {
+    /// The runs kept in a directory, which need not exist.
+    pub fn new(dir: PathBuf) -> Runs {
+        Runs { dir }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The directories of all runs, oldest first.
+    ///
+    /// # Errors
+    /// What reading the directory gives.
+    pub fn list(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut dirs = files::entries(&self.dir).map_err(Error::io("read", &self.dir))?;
+        dirs.retain(|dir| id_of(dir).is_some());
+        Ok(dirs)
+    }
+
+    /// Reads a run.
+    ///
+    /// # Errors
+    /// `Corrupt` when its `run.json` is not what was written.
+    pub fn read(&self, dir: &Path) -> Result<Recorded, Error> {
+        let path = dir.join("run.json");
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let run = canonical::unseal(&bytes).filter(|run: &Run| run.format == FORMAT);
+        let id = id_of(dir).unwrap_or_default();
+        let run =
+            run.ok_or_else(|| Error::Corrupt(format!("the record of run {id} is damaged")))?;
+        // Observations prove nothing: a damaged file only loses them.
+        let observed = canonical::read(&dir.join("observed.json")).unwrap_or_default();
+        Ok(Recorded { id, run, observed })
+    }
+
+    /// The run that a name means: an id or its beginning, `@` for the latest, `@-1` for the one
+    /// before.
+    ///
+    /// # Errors
+    /// `Missing` when there is none or more than one.
+    pub fn find(&self, name: &str) -> Result<Recorded, Error> {
+        let dirs = self.list()?;
+        if let Some(back) = name.strip_prefix('@') {
+            let back: usize = match back {
+                "" => 0,
+                back => back.strip_prefix('-').and_then(|n| n.parse().ok()).ok_or_else(|| {
+                    Error::Missing(format!("`{name}` is no run; the one before is `@-1`"))
+                })?,
+            };
+            let dir = dirs.len().checked_sub(back + 1).and_then(|index| dirs.get(index));
+            let n_runs = dirs.len();
+            let missing = || Error::Missing(format!("there is no run `{name}`: {n_runs} recorded"));
+            return self.read(dir.ok_or_else(missing)?);
+        }
+        let is_meant = |dir: &&PathBuf| id_of(dir).is_some_and(|id| id.starts_with(name));
+        let found: Vec<_> = dirs.iter().filter(is_meant).collect();
+        match found.as_slice() {
+            [dir] if name.len() >= LEAST_ID_CHARS => self.read(dir),
+            [] => Err(Error::Missing(format!("there is no run `{name}`"))),
+            [_] => Err(Error::Missing(format!(
+                "`{name}` is too short for a run: give {LEAST_ID_CHARS} digits"
+            ))),
+            several => {
+                let ids: Vec<_> = several.iter().filter_map(|dir| id_of(dir)).collect();
+                Err(Error::Missing(format!("`{name}` may be any of {}", ids.join(", "))))
+            }
+        }
+    }
+
+    /// Records a run and returns its id.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn save(&self, run: &Run, observed: &Observed) -> Result<String, Error> {
+        let sealed = canonical::seal(run);
+        let mut name = Digest::builder();
+        name.add(&sealed);
+        name.add(&canonical::to_bytes(observed));
+        name.add(&std::process::id().to_le_bytes());
+        let id = name.finish().short();
+        let compact: String =
+            observed.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let dir = self.dir.join(format!("{compact}-{id}"));
+        fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            files::publish(&path, bytes, &self.dir).map_err(Error::io("write", path))
+        };
+        write("observed.json", &canonical::to_bytes(observed))?;
+        // Last, because a run exists when this file does.
+        write("run.json", &sealed)?;
+        Ok(id)
+    }
+
+    /// Per stage the key it last had.
+    pub fn last_keys(&self) -> BTreeMap<String, Digest> {
+        canonical::read(&self.dir.join("last.json")).unwrap_or_default()
+    }
+
+    /// Remembers the keys that stages had, beside those of stages that did not take part.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn remember_keys(&self, stages: &[RunStage]) -> Result<(), Error> {
+        let mut keys = self.last_keys();
+        let before = keys.clone();
+        keys.extend(stages.iter().map(|stage| (stage.stage.clone(), stage.key)));
+        if keys == before {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.dir).map_err(Error::io("make", &self.dir))?;
+        let path = self.dir.join("last.json");
+        let bytes = canonical::to_bytes(&keys);
+        files::publish(&path, &bytes, &self.dir).map_err(Error::io("write", path))
+    }
+}
+
+/// The id in the name of a run's directory.
+fn id_of(dir: &Path) -> Option<String> {
+    let (_, id) = dir.file_name()?.to_str()?.rsplit_once('-')?;
+    (id.len() == 12 && dir.join("run.json").exists()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(started: &str) -> Observed {
+        Observed { started: started.to_owned(), ..Observed::default() }
+    }
+
+    #[test]
+    fn runs_are_found_by_id_and_by_age() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::new(dir.path().join("runs"));
+        let first = runs.save(&Run::new("p", vec![]), &observed("2026-11-23T10:00:00Z")).unwrap();
+        let second = runs.save(&Run::new("q", vec![]), &observed("2026-11-23T11:00:00Z")).unwrap();
+        assert_eq!(runs.find("@").unwrap().id, second);
+        assert_eq!(runs.find("@-1").unwrap().id, first);
+        assert_eq!(runs.find(&first[..6]).unwrap().run.pipeline, "p");
+        for wrong in ["@-2", "@1", "zzzz", ""] {
+            assert!(runs.find(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_in_a_record_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::new(dir.path().to_owned());
+        runs.save(&Run::new("pipeline", vec![]), &observed("2026-11-23T10:00:00Z")).unwrap();
+        let path = runs.list().unwrap()[0].join("run.json");
+        let text = fs::read_to_string(&path).unwrap().replace("\"pipeline\",", "\"pipelime\",");
+        fs::write(&path, text).unwrap();
+        assert!(matches!(runs.find("@"), Err(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn the_result_does_not_depend_on_keys() {
+        let stage = |key: &[u8]| RunStage {
+            stage: "a".to_owned(),
+            kind: "text".to_owned(),
+            key: Digest::of(key),
+            files: vec![],
+            metrics: BTreeMap::new(),
+        };
+        let run = |key: &[u8]| Run::new("p", vec![stage(key)]);
+        assert_eq!(run(b"1").result(), run(b"2").result());
+    }
+}

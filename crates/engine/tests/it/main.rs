@@ -1,0 +1,37 @@
+//! The engine's integration tests, one binary: toy kinds in throw-away projects.
+//!
+//! A test is a sentence, five lines over a `Lab`. What needs no project stands beside its code.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod lab;
+mod ran;
+mod toys;
+
+mod cache;
+mod damage;
+mod failure;
+mod golden;
+mod graph;
+mod lock;
+mod outputs;
+mod params;
+mod plan;
+mod properties;
+mod schedule;
+mod spec;
+mod store;
+mod verify;
+
+/// Every file of this directory is part of the binary: a forgotten one would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(dir.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let Some("rs") = path.extension().and_then(|e| e.to_str()) else { continue };
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "main" || main.contains(&format!("mod {name};")), "{name}");
+    }
+}

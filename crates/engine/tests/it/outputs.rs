@@ -1,0 +1,94 @@
+//! `outputs/STAGE/` is an exact copy of what the stage yielded, and nothing done there goes deeper.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::lab::{Lab, flip};
+
+fn ran() -> Lab {
+    let lab = Lab::diamond().stage("t", "kind = \"tree\"\nparams.text = \"xy\"");
+    lab.run().expect("ran 5");
+    lab
+}
+
+#[track_caller]
+fn is_restored(lab: &Lab) {
+    lab.run().expect("cached 5");
+    assert_eq!(lab.read("outputs/size/n/count.txt"), "6");
+    assert_eq!(lab.read("outputs/t/leaves/x/leaf"), "x");
+    assert_eq!(fs::read_dir(lab.path("outputs/size")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(lab.path("outputs/t/leaves")).unwrap().count(), 2);
+    lab.verify_clean();
+}
+
+#[test]
+fn an_edited_output_is_restored_and_the_store_never_sees_the_edit() {
+    let lab = ran();
+    flip(&lab.path("outputs/size/n/count.txt"));
+    let found = lab.verify();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].message, "`outputs/size/n/count.txt` is not what the lock says");
+    assert_eq!(found[0].code, 5);
+    is_restored(&lab);
+}
+
+#[test]
+fn a_removed_output_is_restored() {
+    let lab = ran();
+    fs::remove_file(lab.path("outputs/t/leaves/x/leaf")).unwrap();
+    fs::remove_dir_all(lab.path("outputs/size")).unwrap();
+    assert!(lab.verify().iter().all(|finding| finding.code == 4));
+    is_restored(&lab);
+}
+
+#[test]
+fn a_stale_file_is_removed() {
+    let lab = ran();
+    lab.write("outputs/size/old/deep.txt", "stale");
+    lab.write("outputs/t/leaves/z/leaf", "stale");
+    is_restored(&lab);
+}
+
+#[test]
+fn a_directory_in_place_of_a_file_gives_way_and_the_other_way_round() {
+    let lab = ran();
+    fs::remove_file(lab.path("outputs/size/n/count.txt")).unwrap();
+    lab.write("outputs/size/n/count.txt/inside", "x");
+    fs::remove_dir_all(lab.path("outputs/t/leaves")).unwrap();
+    lab.write("outputs/t/leaves", "a file");
+    is_restored(&lab);
+}
+
+#[test]
+fn a_link_is_replaced_and_what_is_behind_it_stays() {
+    let lab = ran();
+    lab.write("elsewhere/mine.txt", "mine");
+    lab.write("elsewhere/n/count.txt", "6");
+    for name in ["outputs/size", "outputs/t/leaves"] {
+        fs::remove_dir_all(lab.path(name)).unwrap();
+        symlink(lab.path("elsewhere"), lab.path(name)).unwrap();
+    }
+    let out = lab.path("outputs/both/out.txt");
+    fs::remove_file(&out).unwrap();
+    symlink(lab.objects("both").remove(0), &out).unwrap();
+    is_restored(&lab);
+    assert!(fs::symlink_metadata(&out).unwrap().is_file());
+    assert_eq!(lab.read("elsewhere/mine.txt"), "mine");
+}
+
+#[test]
+fn an_output_is_writable_and_an_object_is_not() {
+    let lab = ran();
+    let is_readonly = |path| fs::metadata(path).unwrap().permissions().readonly();
+    assert!(!is_readonly(lab.path("outputs/size/n/count.txt")));
+    assert!(lab.objects("size").into_iter().all(is_readonly));
+}
+
+#[test]
+fn no_stage_takes_a_directory_of_the_project() {
+    for name in ["store", "runs", "failed", "data"] {
+        let lab = Lab::new().stage(name, "kind = \"text\"");
+        let told = lab.mistakes().join("\n");
+        assert!(told.contains(&format!("a stage cannot be named `{name}`")), "{told}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What holds for any graph and any text, not only for those somebody thought of.
+
+use engine::canonical;
+use engine::error::Sources;
+use engine::lock::Lock;
+use engine::node::Node;
+use engine::recipe::Recipe;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::lab::Lab;
+
+/// Nothing is written beside the sources when a case fails: the case is printed.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Per stage: its kind, a small parameter, and which of the stages before it it reads.
+type Plan = Vec<(u8, u8, Vec<prop::sample::Index>)>;
+
+fn plan() -> impl Strategy<Value = Plan> {
+    vec((0u8..6, 0u8..3, vec(any::<prop::sample::Index>(), 0..3)), 1..9)
+}
+
+fn lab(plan: &Plan) -> Lab {
+    let mut lab = Lab::new();
+    for (i, (kind, param, reads)) in plan.iter().enumerate() {
+        let reads = if i == 0 { &[][..] } else { reads };
+        let inputs: Vec<_> = reads.iter().map(|read| format!("s{}.out", read.index(i))).collect();
+        let text = match (kind, inputs.first()) {
+            (0, Some(first)) => format!("kind = \"lineage\"\ninputs.from = {first:?}"),
+            (1..4, Some(_)) => {
+                format!(
+                    "kind = \"concat\"\nparams.separator = \"{param}\"\ninputs.from = {inputs:?}"
+                )
+            }
+            (4, _) => format!("kind = \"random\"\nparams.text = \"{param}\""),
+            _ => format!("kind = \"text\"\nparams.text = \"{param}\""),
+        };
+        lab = lab.stage(&format!("s{i}"), &text);
+    }
+    lab
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn any_graph_gives_the_same_run_for_any_number_of_jobs(plan in plan(), jobs in 2usize..9) {
+        let (one, other) = (lab(&plan).with_jobs(1), lab(&plan).with_jobs(jobs));
+        let (first, second) = (one.run().run, other.run().run);
+        prop_assert_eq!(first.stages.len(), plan.len());
+        prop_assert_eq!(&first, &second);
+        prop_assert_eq!(one.read("pipeline.lock"), other.read("pipeline.lock"));
+        // And the second run of each does nothing.
+        let again = one.run();
+        prop_assert!(again.started.is_empty());
+        prop_assert_eq!(&again.run, &first);
+    }
+}
+
+/// Text that is nearly TOML or JSON, so that it gets past the first character.
+fn text() -> impl Strategy<Value = String> {
+    let pieces = [
+        "a",
+        "=",
+        "\"",
+        "'",
+        "[",
+        "]",
+        "{",
+        "}",
+        ".",
+        ",",
+        ":",
+        "\n",
+        " ",
+        "1",
+        "-",
+        "e",
+        "nan",
+        "#",
+        "é",
+        "\u{0}",
+        "format",
+        "stage",
+        "key",
+        "true",
+        "\"pipeline.lock/1\"",
+        "\\",
+        "\"\"\"",
+    ];
+    let piece = prop::sample::select(pieces.to_vec()).prop_map(str::to_owned);
+    prop_oneof![any::<String>(), vec(piece, 0..40).prop_map(|pieces| pieces.concat())]
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn any_text_is_read_or_refused(text in text()) {
+        let mut sources = Sources::default();
+        let id = sources.add("a.toml", text.as_str());
+        let (_, diagnostics) = Node::parse(&sources, id);
+        for diagnostic in diagnostics {
+            if let Some(place) = diagnostic.place {
+                sources.locate(&place);
+            }
+        }
+        let _ = Lock::parse(&text, "pipeline.lock");
+        let _ = canonical::from_bytes::<Recipe>(text.as_bytes());
+    }
+
+    #[test]
+    fn a_damaged_recipe_is_refused_or_reads_back_to_itself(at in 0usize..400, byte in any::<u8>()) {
+        let golden = include_bytes!("golden/recipe.json");
+        let mut bytes = golden.to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if let Ok(recipe) = canonical::from_bytes::<Recipe>(&bytes) {
+            let again: Recipe = canonical::from_bytes(&recipe.bytes()).unwrap();
+            prop_assert_eq!(again.key(), recipe.key());
+        }
+    }
+}
