@@ -4,4 +4,23 @@
 //! sums run in a fixed order, `exp` and `ln` come from `libm`, random numbers from `rand_chacha`.
 
 pub mod cell;
+pub mod columns;
+pub mod csv;
+pub mod describe;
+pub mod evaluation;
+pub mod expect;
+pub mod features;
+pub mod infer;
+pub mod json;
+pub mod learn;
+pub mod metrics;
+pub mod model;
+pub mod package;
+pub mod profile;
+pub mod random;
 pub mod schema;
+pub mod split;
+pub mod table;
+pub mod table_file;
+pub mod target;
+pub mod training;

@@ -1,0 +1,95 @@
+//! Quality gates: bounds that a metric must keep, or the run fails.
+
+use serde::Deserialize;
+
+use super::document::Gate;
+use super::{Evaluated, OVERALL, Side};
+use crate::ml::metrics::Metric;
+
+/// A bound as it is declared.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Bound {
+    /// The metric's name.
+    pub metric: String,
+    /// Which variants must keep it.
+    pub model: Which,
+    /// `column=value`; all rows when left out.
+    pub segment: Option<String>,
+    /// The least allowed.
+    pub min: Option<f64>,
+    /// The most allowed.
+    pub max: Option<f64>,
+    /// `validation` or `test`.
+    pub on: String,
+}
+
+/// Which variants a gate looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one that was chosen.
+    Champion,
+    /// Each of them.
+    Every,
+}
+
+/// What every gate finds, in the order in which they are declared.
+///
+/// # Errors
+/// A gate on a metric or a segment that does not exist.
+pub fn judge(
+    bounds: &[Bound],
+    variants: &[(String, Evaluated)],
+    champion: usize,
+) -> Result<Vec<Gate>, String> {
+    let mut gates = Vec::new();
+    for bound in bounds {
+        for (i, (name, evaluated)) in variants.iter().enumerate() {
+            if bound.model == Which::Every || i == champion {
+                gates.push(look(bound, name, evaluated)?);
+            }
+        }
+    }
+    Ok(gates)
+}
+
+fn look(bound: &Bound, variant: &str, evaluated: &Evaluated) -> Result<Gate, String> {
+    let metric = Metric::of_name(&bound.metric)
+        .ok_or_else(|| format!("a gate names `{}`, which is no metric", bound.metric))?;
+    let side = if bound.on == Side::Test.name() { Side::Test } else { Side::Validation };
+    let report = evaluated.on(side);
+    let segment = bound.segment.as_deref().unwrap_or(OVERALL);
+    let scores = report.get(segment).ok_or_else(|| {
+        let known = report.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("a gate names the segment `{segment}`, which {} has not: {known}", side.name())
+    })?;
+    let value = scores.values[&metric].ok();
+    let holds = value.is_some_and(|value| {
+        bound.min.is_none_or(|min| value >= min) && bound.max.is_none_or(|max| value <= max)
+    });
+    Ok(Gate {
+        variant: variant.to_owned(),
+        on: side.name().to_owned(),
+        segment: segment.to_owned(),
+        metric: bound.metric.clone(),
+        value,
+        min: bound.min,
+        max: bound.max,
+        holds,
+    })
+}
+
+impl Gate {
+    /// What it found, as a line for people.
+    pub fn told(&self) -> String {
+        let Gate { variant, on, segment, metric, .. } = self;
+        let of = if segment == OVERALL { String::new() } else { format!(" of {segment}") };
+        let what = format!("{metric}{of} of {variant} on {on}");
+        let Some(value) = self.value else { return format!("{what} is undefined") };
+        match (self.min, self.max) {
+            (Some(min), _) if value < min => format!("{what} is {value:.4}, below min {min}"),
+            (_, Some(max)) if value > max => format!("{what} is {value:.4}, above max {max}"),
+            _ => format!("{what} is {value:.4}, within its bounds"),
+        }
+    }
+}

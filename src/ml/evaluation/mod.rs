@@ -1,0 +1,181 @@
+//! Evaluation: several models on the same rows, overall and per segment.
+//!
+//! Thresholds and the champion are chosen on validation; test rows only tell how good that choice
+//! was. A reference (an incumbent's scores, or the true probabilities of synthetic data) is scored
+//! on the same rows and never wins. Knows no files, no stages and no gates.
+
+pub mod document;
+pub mod gates;
+mod reference;
+mod segments;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::columns::Columns;
+use super::metrics::{Curve, Defined, Metric, Scores, ThresholdRule};
+use super::model::Model;
+use super::table::Table;
+use super::target::{self, Classes};
+
+pub use reference::scores as reference_scores;
+pub use segments::{MAX_VALUES, OVERALL, segments};
+
+/// Metrics by segment: `overall`, or `column=value`.
+pub type Report = BTreeMap<String, Scores>;
+
+/// The rows that a choice is made by, and those that it is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Thresholds and the champion are chosen here.
+    Validation,
+    /// Reported, never chosen by.
+    Test,
+}
+
+impl Side {
+    /// Both sides.
+    pub const ALL: [Side; 2] = [Side::Validation, Side::Test];
+
+    /// Its name in parameters and documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Validation => "validation",
+            Side::Test => "test",
+        }
+    }
+}
+
+/// A model, or the reference, on both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// From which score on the positive class is predicted.
+    pub threshold: f64,
+    /// The metrics on validation.
+    pub validation: Report,
+    /// The metrics on test.
+    pub test: Report,
+}
+
+impl Evaluated {
+    /// The metrics on a side.
+    pub fn on(&self, side: Side) -> &Report {
+        match side {
+            Side::Validation => &self.validation,
+            Side::Test => &self.test,
+        }
+    }
+
+    /// A metric of all rows of a side.
+    pub fn overall(&self, side: Side, metric: Metric) -> Defined {
+        self.on(side)[OVERALL].values[&metric]
+    }
+}
+
+/// The rows of one side, ready to be scored.
+pub struct Rows<'a> {
+    /// All columns.
+    pub table: &'a Table,
+    labels: Vec<bool>,
+    groups: Vec<(String, Vec<usize>)>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a table, with their labels and segments.
+    ///
+    /// # Errors
+    /// A column that is not there, a target that is neither class, a segment of too many values.
+    pub fn new(table: &'a Table, columns: &Columns, classes: &Classes) -> Result<Rows<'a>, String> {
+        let target = &columns.target;
+        let column = table.column(target).ok_or_else(|| format!("no column `{target}`"))?;
+        let labels = target::labels(column, classes)?;
+        Ok(Rows { table, labels, groups: segments(table, &columns.segments)? })
+    }
+
+    fn report(&self, scores: &[f64], threshold: f64) -> Report {
+        let of = |rows: &Vec<usize>| {
+            let labels: Vec<bool> = rows.iter().map(|row| self.labels[*row]).collect();
+            let scores: Vec<f64> = rows.iter().map(|row| scores[*row]).collect();
+            Curve::new(&labels, &scores).scores(threshold)
+        };
+        self.groups.iter().map(|(name, rows)| (name.clone(), of(rows))).collect()
+    }
+}
+
+/// Scores on both sides become metrics; `scores` are those of validation and of test, one per row.
+///
+/// # Errors
+/// When the rule yields no threshold.
+pub fn evaluate(
+    sides: &[Rows<'_>; 2],
+    scores: &[Vec<f64>; 2],
+    rule: ThresholdRule,
+) -> Result<Evaluated, String> {
+    let curve = Curve::new(&sides[0].labels, &scores[0]);
+    let threshold = rule.choose(&curve).map_err(|error| error.to_string())?;
+    Ok(Evaluated {
+        threshold,
+        validation: sides[0].report(&scores[0], threshold),
+        test: sides[1].report(&scores[1], threshold),
+    })
+}
+
+/// The index of the best on validation; of equally good ones the first.
+///
+/// # Errors
+/// Why none of them has the metric.
+pub fn champion(evaluated: &[&Evaluated], metric: Metric) -> Result<usize, String> {
+    let mut best: Option<(usize, f64)> = None;
+    let mut why = "there is no model";
+    for (i, model) in evaluated.iter().enumerate() {
+        match model.overall(Side::Validation, metric) {
+            Ok(value) => {
+                let is_better = |(_, best): (usize, f64)| {
+                    if metric.higher_is_better() { value > best } else { value < best }
+                };
+                if best.is_none_or(is_better) {
+                    best = Some((i, value));
+                }
+            }
+            Err(reason) => why = reason,
+        }
+    }
+    let none = || format!("no champion: {} on validation is undefined: {why}", metric.name());
+    best.map(|(i, _)| i).ok_or_else(none)
+}
+
+/// Checks that models can be compared: one target, the same classes, and those that were declared.
+///
+/// # Errors
+/// Which model is trained for something else.
+pub fn check_models<'a>(
+    models: impl Iterator<Item = (&'a str, &'a Model)>,
+    target: &str,
+    positive: Option<&Value>,
+) -> Result<Classes, String> {
+    let mut common: Option<Classes> = None;
+    for (name, model) in models {
+        if model.target() != target {
+            return Err(format!(
+                "model `{name}` predicts `{}`, but the target is `{target}`",
+                model.target()
+            ));
+        }
+        let classes = model.classes();
+        let expected = common.get_or_insert_with(|| classes.clone());
+        let is_common = classes.iter().zip(&*expected).all(|(a, b)| target::is_same(a, b));
+        let is_declared = positive.is_none_or(|value| target::is_same(value, &classes[1]));
+        if !is_common || !is_declared {
+            return Err(format!(
+                "model `{name}` predicts {}, not {}: give `positive` to every stage alike",
+                classes[1],
+                positive.unwrap_or(&expected[1])
+            ));
+        }
+    }
+    common.ok_or_else(|| "there is no model".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

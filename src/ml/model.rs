@@ -1,0 +1,254 @@
+//! The model file: all that is needed to turn a row of cells into a probability.
+//!
+//! Canonical JSON, `pipeline.model/1`, and nothing that could be run: reading untrusted bytes can
+//! fail, never execute, never panic, never loop (see `learn::tree` for why a walk ends). Knows
+//! neither where the bytes came from nor how the model was trained.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ml::cell::Cell;
+use crate::ml::features::{Encoder, Rows};
+use crate::ml::json;
+use crate::ml::learn::tree::TreeDocument;
+use crate::ml::learn::{Linear, Predictor, Trees};
+use crate::ml::table::Table;
+
+pub use crate::ml::features::{Feature as ModelFeature, FeatureKind};
+
+/// The format of a model file.
+pub const FORMAT: &str = "pipeline.model/1";
+
+/// Larger files are refused unread.
+pub const MAX_BYTES: usize = 256 << 20;
+
+/// A trained model: transforms, predictor and the two classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    learner: String,
+    target: String,
+    classes: [Value; 2],
+    encoder: Encoder,
+    predictor: Predictor,
+    training: Training,
+}
+
+/// What is worth knowing of the rows that a model was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// How many rows.
+    pub rows: u64,
+    /// How many of them are of the positive class.
+    pub positives: u64,
+}
+
+/// Why bytes are not a model, or a model does not fit a table.
+#[derive(Debug)]
+pub struct ModelError(String);
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+impl From<String> for ModelError {
+    fn from(message: String) -> ModelError {
+        ModelError(message)
+    }
+}
+
+/// A model as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: String,
+    learner: String,
+    target: String,
+    classes: [Value; 2],
+    features: Vec<ModelFeature>,
+    predictor: PredictorDocument,
+    training: Training,
+}
+
+/// A predictor as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum PredictorDocument {
+    Linear { intercept: f64, coefficients: Vec<Coefficient> },
+    Trees(Vec<TreeDocument>),
+}
+
+/// The weight of one encoded feature, on the scale that the encoder yields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coefficient {
+    /// The encoded feature: `column`, or `column=category`.
+    pub feature: String,
+    /// Its weight, in log-odds per unit.
+    pub value: f64,
+}
+
+impl Model {
+    /// A model of parts that fit each other.
+    ///
+    /// # Errors
+    /// Which of them do not.
+    pub fn new(
+        learner: &str,
+        target: &str,
+        classes: [Value; 2],
+        encoder: Encoder,
+        predictor: Predictor,
+        training: Training,
+    ) -> Result<Model, ModelError> {
+        check_classes(&classes)?;
+        predictor.check(encoder.width())?;
+        let (learner, target) = (learner.to_owned(), target.to_owned());
+        Ok(Model { learner, target, classes, encoder, predictor, training })
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// Why the bytes are not a model that can predict.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model, ModelError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ModelError(format!("the model is larger than {MAX_BYTES} bytes")));
+        }
+        // serde_json refuses more than 128 levels and numbers that are not finite.
+        let document: Document = serde_json::from_slice(bytes)
+            .map_err(|error| ModelError(format!("not a model: {error}")))?;
+        if document.format != FORMAT {
+            return Err(ModelError(format!(
+                "not a model of format {FORMAT}: it says `{}`",
+                document.format.chars().take(40).collect::<String>()
+            )));
+        }
+        let encoder = Encoder::new(document.features)?;
+        let predictor = read_predictor(document.predictor, &encoder)?;
+        let Document { learner, target, classes, training, .. } = document;
+        Model::new(&learner, &target, classes, encoder, predictor, training)
+    }
+
+    /// The canonical bytes of the model file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let document = Document {
+            format: FORMAT.to_owned(),
+            learner: self.learner.clone(),
+            target: self.target.clone(),
+            classes: self.classes.clone(),
+            features: self.encoder.features().to_vec(),
+            predictor: match &self.predictor {
+                Predictor::Linear(linear) => PredictorDocument::Linear {
+                    intercept: linear.intercept,
+                    coefficients: self.coefficients().unwrap_or_default(),
+                },
+                Predictor::Trees(trees) => {
+                    PredictorDocument::Trees(trees.0.iter().map(TreeDocument::of).collect())
+                }
+            },
+            training: self.training.clone(),
+        };
+        json::to_bytes(&document).expect("a checked model is JSON")
+    }
+
+    /// The cells that a row needs, in their order.
+    pub fn features(&self) -> &[ModelFeature] {
+        self.encoder.features()
+    }
+
+    /// The names of the numbers that a row is encoded to, in their order.
+    pub fn encoded_names(&self) -> Vec<String> {
+        self.encoder.encoded_names()
+    }
+
+    /// The name of the column that is predicted.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The negative and the positive class, typed as in the data.
+    pub fn classes(&self) -> &[Value; 2] {
+        &self.classes
+    }
+
+    /// The learner's name: `logistic_regression`, `decision_tree`, `random_forest`.
+    pub fn learner(&self) -> &str {
+        &self.learner
+    }
+
+    /// What is worth knowing of the training rows.
+    pub fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// What computes the probability from the encoded row.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The weights of a linear model by encoded feature; `None` for another.
+    pub fn coefficients(&self) -> Option<Vec<Coefficient>> {
+        let Predictor::Linear(linear) = &self.predictor else { return None };
+        let named = self.encoder.encoded_names().into_iter().zip(&linear.coefficients);
+        Some(named.map(|(feature, value)| Coefficient { feature, value: *value }).collect())
+    }
+
+    /// The probability of the positive class, in [0, 1], for one cell per feature in their order.
+    /// The same bits as in `probabilities`. A cell that `row` lacks counts as missing.
+    pub fn probability(&self, row: &[Cell]) -> f64 {
+        self.probability_with(row, &mut Vec::new())
+    }
+
+    /// The same, in a buffer that is kept between calls.
+    pub fn probability_with(&self, row: &[Cell], scratch: &mut Vec<f64>) -> f64 {
+        scratch.resize(self.encoder.width(), 0.0);
+        self.encoder.encode(row, scratch);
+        self.predictor.probability(scratch)
+    }
+
+    /// The probability of the positive class for every row of a table, in their order.
+    ///
+    /// # Errors
+    /// When the table lacks a feature or holds one of another kind.
+    pub fn probabilities(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
+        let rows = Rows::new(self.features(), table)?;
+        Ok(rows.map(|cells| self.probability(cells)))
+    }
+}
+
+/// Two different scalars.
+fn check_classes(classes: &[Value; 2]) -> Result<(), ModelError> {
+    let scalar = |value: &Value| value.is_boolean() || value.is_number() || value.is_string();
+    if classes.iter().all(scalar) && classes[0] != classes[1] {
+        return Ok(());
+    }
+    Err(ModelError("the classes are not two different scalars".to_owned()))
+}
+
+fn read_predictor(document: PredictorDocument, encoder: &Encoder) -> Result<Predictor, ModelError> {
+    match document {
+        PredictorDocument::Linear { intercept, coefficients } => {
+            let names = encoder.encoded_names();
+            if !coefficients.iter().map(|c| &c.feature).eq(&names) {
+                return Err(ModelError("the coefficients do not name the features".to_owned()));
+            }
+            let coefficients = coefficients.into_iter().map(|c| c.value).collect();
+            Ok(Predictor::Linear(Linear { intercept, coefficients }))
+        }
+        PredictorDocument::Trees(trees) => {
+            let trees: Result<_, _> =
+                trees.into_iter().map(|tree| tree.into_tree(encoder.width())).collect();
+            Ok(Predictor::Trees(Trees(trees?)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

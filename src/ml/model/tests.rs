@@ -1,0 +1,136 @@
+//! A model reads back to the same bits, and bytes that are none are refused, whatever they are.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ml::training::tests::{learners, table, train_on};
+
+fn models() -> Vec<Model> {
+    let table = table(300);
+    learners().iter().map(|learner| train_on(&table, learner).model).collect()
+}
+
+/// A model of one number and one tree, as JSON to be damaged.
+fn small() -> Value {
+    json!({
+        "format": FORMAT,
+        "learner": "decision_tree",
+        "target": "y",
+        "classes": [0, 1],
+        "features": [
+            {"name": "x", "kind": "numeric",
+             "transform": {"number": {"impute": 0.0, "mean": 0.0, "scale": 1.0}}},
+        ],
+        "predictor": {"trees": [{
+            "feature": [0, null, null],
+            "right": [2, null, null],
+            "threshold": [0.5, null, null],
+            "value": [0.5, 0.25, 0.75],
+        }]},
+        "training": {"rows": 4, "positives": 2},
+    })
+}
+
+#[track_caller]
+fn refuses(path: &str, value: Value, expected: &str) {
+    let mut document = small();
+    *document.pointer_mut(path).unwrap() = value;
+    let error = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_model_reads_back_to_the_same_bits() {
+    let table = table(50);
+    for model in models() {
+        let bytes = model.to_bytes();
+        let back = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(back, model);
+        assert_eq!(back.to_bytes(), bytes);
+        assert_eq!(back.probabilities(&table).unwrap(), model.probabilities(&table).unwrap());
+    }
+}
+
+#[test]
+fn a_row_finds_its_leaf() {
+    let model = Model::from_bytes(small().to_string().as_bytes()).unwrap();
+    assert_eq!(model.probability(&[Cell::Number(0.5)]), 0.25);
+    assert_eq!(model.probability(&[Cell::Number(0.6)]), 0.75);
+    assert_eq!(model.probability(&[Cell::Missing]), 0.25);
+    assert_eq!(model.probability(&[]), 0.25);
+    assert_eq!((model.target(), model.learner()), ("y", "decision_tree"));
+    assert_eq!(model.features()[0].kind, FeatureKind::Numeric);
+    assert_eq!(model.coefficients(), None);
+}
+
+#[test]
+fn a_model_that_could_not_predict_is_refused() {
+    refuses("/format", json!("pipeline.model/2"), "not a model of format pipeline.model/1");
+    refuses("/classes", json!([1, 1]), "two different scalars");
+    refuses("/classes", json!([[], {}]), "two different scalars");
+    refuses("/predictor/trees", json!([]), "the model has no tree");
+    let tree = "/predictor/trees/0";
+    refuses(&format!("{tree}/value"), json!([0.5, 0.25]), "differ in length");
+    refuses(&format!("{tree}/value/1"), json!(1.5), "not a fraction");
+    refuses(&format!("{tree}/feature/0"), json!(1), "asks for feature 1 of 1");
+    refuses(&format!("{tree}/feature/0"), json!(null), "neither a leaf nor a split");
+    refuses(&format!("{tree}/right/0"), json!(3), "no such right child");
+    // Back to itself: a walk would not end.
+    refuses(&format!("{tree}/right/0"), json!(0), "no such right child");
+    let number = "/features/0/transform/number";
+    refuses(&format!("{number}/scale"), json!(0.0), "scale that is not positive");
+    refuses("/features/0/kind", json!("categorical"), "its transform numeric");
+    let transform = json!({"one_hot": {"impute": null, "categories": ["b", "a"]}});
+    refuses("/features/0/transform", transform, "its transform categorical");
+    refuses("/predictor", json!({"linear": {"intercept": 0, "coefficients": []}}), "do not name");
+    refuses("/predictor", json!({"pickle": ""}), "unknown variant");
+    refuses("/training", json!({"rows": -1, "positives": 0}), "not a model");
+    let twice = [small()["features"][0].clone(), small()["features"][0].clone()];
+    refuses("/features", json!(twice), "feature `x` comes twice");
+}
+
+#[test]
+fn deep_or_huge_documents_are_refused_and_not_followed() {
+    let deep = "[".repeat(1_000_000);
+    assert!(Model::from_bytes(deep.as_bytes()).is_err());
+    let classes = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let bytes = small().to_string().replace("[0,1]", &classes);
+    assert!(Model::from_bytes(bytes.as_bytes()).is_err());
+    let infinite = small().to_string().replace("0.75", "1e999");
+    assert!(Model::from_bytes(infinite.as_bytes()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn damaged_bytes_never_panic_and_what_is_read_predicts(
+        which in 0_usize..4,
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+        number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO,
+    ) {
+        thread_local! {
+            static BYTES: Vec<Vec<u8>> = models()
+                .iter()
+                .map(Model::to_bytes)
+                .chain([small().to_string().into_bytes()])
+                .collect();
+        }
+        let mut bytes = BYTES.with(|all| all[which].clone());
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            // Digits and punctuation get further than any byte.
+            bytes[at] = if byte < 128 { b"0123456789-,.:[]{}\"en"[usize::from(byte % 21)] } else { byte };
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(model) = Model::from_bytes(&bytes) {
+            let row = vec![Cell::Number(number), Cell::Missing, Cell::Text("blue".to_owned())];
+            prop_assert!((0.0..=1.0).contains(&model.probability(&row)));
+            prop_assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The model card: what a person should know before trusting the model, as Markdown.
+//!
+//! Follows the headings of "Model Cards for Model Reporting" (Mitchell et al. 2019) as far as a
+//! program can fill them in. Every number is the package's own; the texts of people stand as they
+//! were written.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::input::{self, InputField, InputSchema};
+use super::write::Parts;
+use crate::ml::schema::FieldType;
+
+/// The most categories that are listed for a field.
+const MAX_LISTED: usize = 12;
+
+/// The metrics that a card shows first; others follow by name.
+const LEADING: [&str; 13] = [
+    "n",
+    "positives",
+    "roc_auc",
+    "pr_auc",
+    "recall",
+    "precision",
+    "f1",
+    "log_loss",
+    "brier",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+];
+
+/// The segment of all rows.
+const OVERALL: &str = "overall";
+
+/// The text of the card.
+pub fn write(parts: &Parts<'_>, schema: &InputSchema) -> String {
+    let sections = [
+        heading(parts),
+        intended_use(parts),
+        data(parts, schema),
+        metrics(parts),
+        decision(parts),
+        limitations(parts),
+        VERIFY.to_owned(),
+    ];
+    sections.join("\n")
+}
+
+fn heading(parts: &Parts<'_>) -> String {
+    let (texts, model) = (parts.texts, parts.model);
+    let [negative, positive] = model.classes().each_ref().map(show);
+    format!(
+        "# {}\n\n{}\n\n\
+         | | |\n|---|---|\n\
+         | learner | {} |\n\
+         | predicts | `{}`: `{positive}` or `{negative}` |\n\
+         | answers with | the class, and the probability of `{positive}` |\n\
+         | features | {} |\n",
+        texts.name,
+        texts.description,
+        model.learner(),
+        model.target(),
+        model.features().len(),
+    )
+}
+
+fn intended_use(parts: &Parts<'_>) -> String {
+    format!("## Intended use\n\n{}\n", parts.texts.intended_use)
+}
+
+fn data(parts: &Parts<'_>, schema: &InputSchema) -> String {
+    let training = parts.model.training();
+    let mut text = format!(
+        "## Data\n\nTrained on {} rows, {} of them of the positive class. A request is answered \
+         only when every field is within what the data had:\n\n\
+         | field | type | valid values | null |\n|---|---|---|---|\n",
+        training.rows, training.positives
+    );
+    for field in &schema.fields {
+        let null = if field.nullable { "yes" } else { "no" };
+        let (name, ty) = (cell(&field.name), type_name(field.ty));
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "| {name} | {ty} | {} | {null} |", cell(&valid(field)));
+    }
+    text
+}
+
+fn type_name(ty: FieldType) -> &'static str {
+    match ty {
+        FieldType::Integer => "whole number",
+        FieldType::Number => "number",
+        FieldType::Boolean => "true or false",
+        FieldType::Category => "category",
+        FieldType::Text => "text",
+    }
+}
+
+fn valid(field: &InputField) -> String {
+    let show = |x| input::plain(&input::number(x, field.ty == FieldType::Integer));
+    if let (Some(min), Some(max)) = (field.min, field.max) {
+        return format!("{} to {}", show(min), show(max));
+    }
+    let Some(categories) = &field.categories else { return "any".to_owned() };
+    let listed = categories.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match categories.len().saturating_sub(MAX_LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+fn metrics(parts: &Parts<'_>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in parts.metrics.values().flat_map(|scores| scores.keys()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names.sort_by_key(|name| {
+        (LEADING.iter().position(|leading| leading == name).unwrap_or(LEADING.len()), *name)
+    });
+    let mut text =
+        "## Metrics\n\nOn test rows that neither training nor the choice of the threshold \
+                    saw.\n\n"
+            .to_owned();
+    let _ =
+        writeln!(text, "| segment | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+    let mut segments: Vec<_> = parts.metrics.iter().collect();
+    // All rows first; the segments follow by name.
+    segments.sort_by_key(|(segment, _)| *segment != OVERALL);
+    for (segment, scores) in segments {
+        let values: Vec<String> =
+            names.iter().map(|name| scores.get(*name).map_or(String::new(), rounded)).collect();
+        let _ = writeln!(text, "| {} | {} |", cell(segment), values.join(" | "));
+    }
+    text
+}
+
+fn decision(parts: &Parts<'_>) -> String {
+    let positive = show(&parts.model.classes()[1]);
+    format!(
+        "## Decision rule\n\n`{positive}` is predicted when its probability is at least {}. The \
+         threshold was {}.\n",
+        parts.threshold, parts.threshold_rule
+    )
+}
+
+fn limitations(parts: &Parts<'_>) -> String {
+    format!(
+        "## Limitations\n\n{}\n\nThe valid values above are those of the data; outside of them \
+         nothing is known of the model, and a request is refused.\n",
+        parts.texts.limitations
+    )
+}
+
+const VERIFY: &str = "## How to verify\n\n\
+    `package.json` lists every file of this package with its blake3 digest (`b3sum *` shows them); \
+    the model version is the first 12 hex digits of the digest of `package.json` itself. \
+    `reference.json` holds rows with the exact bits of their probabilities: whatever loads this \
+    package must give the same bits, and the service does not become ready before it did. \
+    `provenance.json` tells from which data, parameters and code the model was made.\n";
+
+/// A number as a table shows it: counts whole, others to four places.
+fn rounded(value: &Value) -> String {
+    match value.as_f64() {
+        Some(x) if value.is_f64() => format!("{x:.4}"),
+        _ => show(value),
+    }
+}
+
+fn show(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A text that cannot break a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}

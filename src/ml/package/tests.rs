@@ -1,0 +1,245 @@
+//! Tests of packages: what is written loads, what is touched does not, and nothing panics.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::write::{Parts, Texts};
+use super::*;
+use crate::ml::schema::{Field, Role, Schema};
+
+/// A logistic model of four fields, made by hand.
+fn model() -> Model {
+    let document = json!({
+        "format": "pipeline.model/1",
+        "learner": "logistic_regression",
+        "target": "left",
+        "classes": [false, true],
+        "features": [
+            {"name": "age", "kind": "numeric",
+             "transform": {"number": {"impute": 30.0, "mean": 30.0, "scale": 10.0}}},
+            {"name": "charge", "kind": "numeric",
+             "transform": {"number": {"impute": 50.0, "mean": 50.0, "scale": 20.0}}},
+            {"name": "member", "kind": "boolean",
+             "transform": {"number": {"impute": 0.0, "mean": 0.0, "scale": 1.0}}},
+            {"name": "plan", "kind": "categorical",
+             "transform": {"one_hot": {"impute": null, "categories": ["basic", "gold", "plus"]}}},
+        ],
+        "predictor": {"linear": {"intercept": -0.25, "coefficients": [
+            {"feature": "age", "value": 0.7},
+            {"feature": "charge", "value": -0.3},
+            {"feature": "member", "value": 0.2},
+            {"feature": "plan=basic", "value": 0.4},
+            {"feature": "plan=gold", "value": -0.6},
+            {"feature": "plan=plus", "value": 0.1},
+        ]}},
+        "training": {"rows": 100, "positives": 20},
+    });
+    Model::from_bytes(document.to_string().as_bytes()).unwrap()
+}
+
+fn schema() -> Schema {
+    let field = |name: &str, ty, nullable, range: Option<(f64, f64)>, categories: &[&str]| Field {
+        name: name.to_owned(),
+        roles: vec![Role::Feature],
+        ty,
+        nullable,
+        min: range.map(|range| range.0),
+        max: range.map(|range| range.1),
+        categories: (ty == FieldType::Category)
+            .then(|| categories.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    let fields = vec![
+        field("row_id", FieldType::Integer, false, Some((1.0, 100.0)), &[]),
+        field("age", FieldType::Integer, false, Some((1.0, 72.0)), &[]),
+        field("charge", FieldType::Number, true, Some((0.5, 120.25)), &[]),
+        field("member", FieldType::Boolean, false, None, &[]),
+        field("plan", FieldType::Category, false, None, &["basic", "gold", "plus"]),
+    ];
+    Schema { format: crate::ml::schema::FORMAT.to_owned(), fields }
+}
+
+fn rows() -> Vec<Vec<Cell>> {
+    let row = |age: f64, charge: Cell, plan: &str| {
+        vec![Cell::Number(age), charge, Cell::Number(1.0), Cell::Text(plan.to_owned())]
+    };
+    vec![
+        row(24.0, Cell::Number(99.5), "gold"),
+        row(72.0, Cell::Missing, "basic"),
+        row(1.0, Cell::Number(0.5), "plus"),
+    ]
+}
+
+/// The files of a small package, for tests of all that uses packages.
+pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
+    let texts = Texts {
+        name: "a small model".into(),
+        description: "Tells who leaves.".into(),
+        intended_use: "Tests.".into(),
+        limitations: "It knows nothing.".into(),
+    };
+    let scores = BTreeMap::from([("roc_auc".to_owned(), json!(0.81)), ("rows".into(), json!(40))]);
+    let metrics = BTreeMap::from([("overall".to_owned(), scores)]);
+    let parts = Parts {
+        texts: &texts,
+        model: &model(),
+        threshold: 0.5,
+        threshold_rule: "chosen by hand",
+        metrics: &metrics,
+        schema: &schema(),
+        rows: &rows(),
+        provenance: &json!({"experiment": "tests"}),
+    };
+    write::files(&parts).unwrap()
+}
+
+/// A small package in a directory of its own.
+pub(crate) fn small_package() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write::write(dir.path(), &small_files()).unwrap();
+    dir
+}
+
+/// Loads files after writing the digests of their bytes into the manifest.
+fn load_signed(mut files: BTreeMap<&'static str, Vec<u8>>) -> Result<Package, PackageError> {
+    let mut manifest = files.remove(MANIFEST).unwrap();
+    if let Ok(mut document) = serde_json::from_slice::<Manifest>(&manifest) {
+        document.files =
+            files.iter().map(|(name, bytes)| ((*name).to_owned(), digest_of(bytes))).collect();
+        manifest = serde_json::to_vec(&document).unwrap();
+    }
+    Package::from_bytes(&manifest, &files)
+}
+
+/// Loads the small package with one JSON file changed and signed again.
+fn load_changed(name: &'static str, change: impl Fn(&mut Value)) -> String {
+    let mut files = small_files();
+    let mut document: Value = serde_json::from_slice(&files[name]).unwrap();
+    change(&mut document);
+    files.insert(name, serde_json::to_vec(&document).unwrap());
+    load_signed(files).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_written_loads_and_predicts() {
+    let dir = small_package();
+    let package = Package::load(dir.path()).unwrap();
+    assert_eq!(package.version().len(), 12);
+    assert_eq!(package.reference_len(), 3);
+    assert_eq!(package.files().count(), 6);
+    let prediction = package.predict(&rows()[0]);
+    assert!(prediction.probability < 0.5);
+    assert_eq!(*prediction.class, json!(false));
+    let names: Vec<_> = package.schema().fields.iter().map(|field| field.name.clone()).collect();
+    assert_eq!(names, ["age", "charge", "member", "plan"]);
+    let example = json!({"age": 24, "charge": 99.5, "member": true, "plan": "gold"});
+    assert_eq!(package.schema().example(), example);
+}
+
+#[test]
+fn the_same_parts_give_the_same_bytes() {
+    assert_eq!(small_files(), small_files());
+}
+
+#[test]
+fn the_card_is_for_people() {
+    let card = String::from_utf8(small_files()[CARD].clone()).unwrap();
+    for words in
+        ["# a small model", "| age | whole number | 1 to 72 | no |", "0.8100", "at least 0.5"]
+    {
+        assert!(card.contains(words), "{words} in\n{card}");
+    }
+}
+
+#[test]
+fn every_file_must_be_there_and_unchanged() {
+    for name in LISTED.into_iter().chain([MANIFEST]) {
+        let dir = small_package();
+        let path = dir.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(Package::load(dir.path()).unwrap_err(), PackageError::Missing(name.into()));
+        *bytes.last_mut().unwrap() = b' ';
+        fs::write(&path, &bytes).unwrap();
+        let loaded = Package::load(dir.path());
+        if name == MANIFEST {
+            assert_ne!(
+                loaded.unwrap().version(),
+                Package::load(small_package().path()).unwrap().version()
+            );
+        } else {
+            assert_eq!(loaded.unwrap_err(), PackageError::Altered(name.into()));
+        }
+    }
+}
+
+#[test]
+fn errors_name_no_directory() {
+    let dir = small_package();
+    fs::remove_file(dir.path().join(MODEL)).unwrap();
+    fs::create_dir(dir.path().join(MODEL)).unwrap();
+    let error = Package::load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("model.json") && !error.contains('/'), "{error}");
+}
+
+#[test]
+fn a_model_that_answers_otherwise_is_refused() {
+    let error = load_changed(MODEL, |model| {
+        model["predictor"]["linear"]["intercept"] = json!(-0.25000000001);
+    });
+    assert!(error.starts_with("reference row 0"), "{error}");
+}
+
+#[test]
+fn files_that_do_not_fit_each_other_are_refused() {
+    let error = load_changed(SCHEMA, |schema| schema["fields"][0]["type"] = json!("boolean"));
+    assert!(error.contains("is not a number"), "{error}");
+    let error = load_changed(SCHEMA, |schema| schema["fields"][0]["name"] = json!("years"));
+    assert!(error.contains("not the features"), "{error}");
+    let error = load_changed(MANIFEST, |manifest| manifest["threshold"] = json!(1.5));
+    assert!(error.contains("threshold"), "{error}");
+    let error = load_changed(MANIFEST, |manifest| manifest["learner"] = json!("other"));
+    assert!(error.contains("another model"), "{error}");
+    let error = load_changed(REFERENCE, |reference| reference["rows"] = json!([]));
+    assert!(error.contains("no rows"), "{error}");
+}
+
+#[test]
+fn a_manifest_cannot_name_other_files() {
+    let error = load_unsigned(|manifest| {
+        let entry = manifest["files"]["model.json"].clone();
+        manifest["files"]["../model.json"] = entry;
+    });
+    assert!(error.contains("does not list"), "{error}");
+}
+
+fn load_unsigned(change: impl Fn(&mut Value)) -> String {
+    let mut files = small_files();
+    let mut manifest: Value = serde_json::from_slice(&files.remove(MANIFEST).unwrap()).unwrap();
+    change(&mut manifest);
+    let bytes = serde_json::to_vec(&manifest).unwrap();
+    Package::from_bytes(&bytes, &files).unwrap_err().to_string()
+}
+
+proptest! {
+    #[test]
+    fn mutated_bytes_never_panic(
+        file in 0..6_usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut files = small_files();
+        let bytes = files.values_mut().nth(file).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let _ = load_signed(files);
+    }
+}

@@ -1,0 +1,179 @@
+//! Whole trainings on a small table: any number of threads, any learner, the same bytes.
+
+use serde_json::json;
+
+use super::*;
+use crate::ml::cell::Cell;
+use crate::ml::features::{CategoricalParams, Encode, Impute, NumericParams, Scale};
+use crate::ml::learn::ClassWeight;
+use crate::ml::learn::forest::MaxFeatures;
+use crate::ml::random::Random;
+use crate::ml::schema::{Role, Roles};
+use crate::ml::table::{Column, Values};
+
+/// Rows with numbers, truth values, texts and holes; the class depends on the first two.
+pub(crate) fn table(n_rows: usize) -> Table {
+    let mut random = Random::new([9; 32]);
+    let mut columns: [Vec<Option<f64>>; 2] = Default::default();
+    let (mut truth, mut colour, mut target) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..n_rows {
+        let (a, b) = (random.uniform() * 10.0, random.uniform());
+        let is_blue = random.below(3) > 0;
+        let score = 0.4 * a - 2.5 + if is_blue { 1.0 } else { -1.0 };
+        columns[0].push((random.below(20) > 0).then_some(a));
+        columns[1].push(Some(b));
+        truth.push(Some(random.below(2) == 0));
+        colour.push(Some(if is_blue { "blue" } else { "red" }.to_owned()));
+        let leaves = random.uniform() < 1.0 / (1.0 + libm::exp(-score));
+        target.push(Some(if leaves { "Yes" } else { "No" }.to_owned()));
+    }
+    let numbers = |values: &[Option<f64>]| {
+        Values::Number(values.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    };
+    Table::new(vec![
+        Column::new("a", numbers(&columns[0])),
+        Column::new("b", numbers(&columns[1])),
+        Column::new("truth", Values::Boolean(truth)),
+        Column::new("colour", Values::Text(colour)),
+        Column::new("nothing", Values::Number(vec![f64::NAN; n_rows])),
+        Column::new("leaves", Values::Text(target)),
+    ])
+    .unwrap()
+}
+
+pub(crate) fn columns(table: &Table) -> Columns {
+    let roles: Roles = [("leaves".to_owned(), vec![Role::Target])].into();
+    Columns::of(table, &roles).unwrap()
+}
+
+pub(crate) fn feature_params() -> FeatureParams {
+    FeatureParams {
+        numeric: NumericParams { impute: Impute::Median, fill: 0.0, scale: Scale::Standard },
+        categorical: CategoricalParams {
+            impute: Impute::MostFrequent,
+            fill: "missing".to_owned(),
+            encode: Encode::OneHot,
+        },
+        columns: Default::default(),
+    }
+}
+
+pub(crate) fn learners() -> [Learner; 3] {
+    let tree = DecisionTree {
+        max_depth: Some(6),
+        min_samples_split: 2,
+        min_samples_leaf: 3,
+        class_weight: ClassWeight::Balanced,
+    };
+    [
+        Learner::LogisticRegression(LogisticRegression {
+            c: 1.0,
+            class_weight: ClassWeight::Balanced,
+            max_iter: 100,
+            tol: 1e-8,
+            fit_intercept: true,
+        }),
+        Learner::DecisionTree(tree.clone()),
+        Learner::RandomForest(RandomForest {
+            n_estimators: 10,
+            tree,
+            max_features: MaxFeatures::Sqrt,
+            bootstrap: true,
+            seed: [5; 32],
+        }),
+    ]
+}
+
+pub(crate) fn train_on(table: &Table, learner: &Learner) -> Trained {
+    train(table, &columns(table), None, &feature_params(), learner).unwrap()
+}
+
+#[test]
+fn every_learner_gives_the_same_bytes_on_any_number_of_threads() {
+    let table = table(6000);
+    for learner in learners() {
+        let on_threads = |n| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+            pool.install(|| {
+                let model = train_on(&table, &learner).model;
+                (model.to_bytes(), model.probabilities(&table).unwrap())
+            })
+        };
+        let one = on_threads(1);
+        assert_eq!(one, on_threads(2), "{}", learner.name());
+        assert_eq!(one, on_threads(8), "{}", learner.name());
+    }
+}
+
+#[test]
+fn every_learner_tells_the_classes_apart() {
+    use crate::ml::metrics::Curve;
+    let all = table(4000);
+    let (seen, unseen): (Vec<usize>, Vec<usize>) = ((0..2000).collect(), (2000..4000).collect());
+    let unseen = all.take(&unseen);
+    for learner in learners() {
+        let model = train_on(&all.take(&seen), &learner).model;
+        let labels = target::labels(unseen.column("leaves").unwrap(), model.classes()).unwrap();
+        let auc = Curve::new(&labels, &model.probabilities(&unseen).unwrap()).roc_auc().unwrap();
+        assert!(auc > 0.76, "{} {auc}", learner.name());
+    }
+}
+
+#[test]
+fn what_is_worth_telling_is_told() {
+    let trained = train_on(&table(500), &learners()[0]);
+    assert_eq!(trained.empty, ["nothing"]);
+    assert!(matches!(trained.effort, Effort::Steps { converged: true, iterations: 1..12 }));
+    assert_eq!(trained.model.training().rows, 500);
+    assert_eq!(trained.model.classes(), &[json!("No"), json!("Yes")]);
+    assert_eq!(trained.model.target(), "leaves");
+    let names = ["a", "b", "truth", "colour=blue", "colour=red", "nothing"];
+    assert_eq!(trained.model.encoded_names(), names);
+    let coefficients = trained.model.coefficients().unwrap();
+    assert!(coefficients[0].value > 0.5 && coefficients[5].value == 0.0, "{coefficients:?}");
+}
+
+#[test]
+fn one_row_and_the_whole_table_get_the_same_bits() {
+    let table = table(300);
+    for learner in learners() {
+        let model = train_on(&table, &learner).model;
+        let all = model.probabilities(&table).unwrap();
+        for row in [0, 17, 299] {
+            let cells: Vec<Cell> = model
+                .features()
+                .iter()
+                .map(|feature| table.column(&feature.name).unwrap().cell(row))
+                .collect();
+            assert_eq!(model.probability(&cells).to_bits(), all[row].to_bits());
+        }
+    }
+}
+
+#[test]
+fn a_column_of_another_kind_is_refused_and_an_empty_one_is_not() {
+    let table = table(200);
+    let model = train_on(&table, &learners()[0]).model;
+    let replaced = |values: Values| {
+        let swap = |column: &Column| {
+            let is_colour = column.name == "colour";
+            if is_colour { Column::new("colour", values.clone()) } else { column.clone() }
+        };
+        Table::new(table.columns().iter().map(swap).collect()).unwrap()
+    };
+    let numbers = replaced(Values::Integer(vec![Some(1); 200]));
+    let wrong = model.probabilities(&numbers).unwrap_err().to_string();
+    assert_eq!(wrong, "column `colour` holds numbers, the model wants texts");
+    assert!(model.probabilities(&replaced(Values::Integer(vec![None; 200]))).is_ok());
+    let wrong = model.probabilities(&Table::default()).unwrap_err().to_string();
+    assert_eq!(wrong, "no column `a`");
+}
+
+#[test]
+fn an_override_of_a_column_that_is_no_feature_is_refused() {
+    let table = table(50);
+    let mut params = feature_params();
+    params.columns.insert("leaves".to_owned(), Default::default());
+    let wrong = train(&table, &columns(&table), None, &params, &learners()[0]).unwrap_err();
+    assert_eq!(wrong.to_string(), "`features.columns` names `leaves`, which is no feature");
+}
