@@ -1,1 +1,96 @@
 //! The HTTP service: predictions from a package, and a health that is proved.
+//!
+//! The way of a request is the list of files: `routes` takes it apart, `document` and `validation`
+//! check its body (`complaint` has the words), `predict` answers, `errors` is the one shape of
+//! every refusal; `health` watches over the package, `page` and `openapi` tell people and programs
+//! how to ask. Knows `ml::package` and no stage, table or engine. It neither prints nor handles
+//! signals: listener and shutdown come from outside.
+
+mod complaint;
+mod document;
+mod errors;
+mod health;
+mod openapi;
+mod page;
+mod predict;
+mod routes;
+mod state;
+mod validation;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use state::Options;
+use state::State;
+
+/// Serves a package until `shutdown` is done, then lets requests in flight end, but not for ever.
+/// Runs on a tokio runtime with time and I/O enabled.
+///
+/// # Errors
+/// When the package cannot be loaded and proved: nothing is served then.
+pub async fn run(
+    listener: TcpListener,
+    package_dir: PathBuf,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let drain_timeout = options.drain_timeout;
+    let loading = tokio::task::spawn_blocking(|| State::load(package_dir, options));
+    let state = loading.await?.context("the package cannot be served")?;
+    let state = Arc::new(state);
+    let recheck = tokio::spawn(recheck(Arc::clone(&state)));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = warp::serve(routes::api(Arc::clone(&state)))
+        .incoming(listener)
+        .graceful(async move { drop(stopped.await) });
+    let mut serving = tokio::spawn(server.run());
+    let ended = until(&mut serving, shutdown).await;
+    state.start_draining();
+    recheck.abort();
+    if let Some(ended) = ended {
+        return ended.context("the server stopped by itself");
+    }
+    // The receiver is gone only when the server is.
+    let _ = stop.send(());
+    if tokio::time::timeout(drain_timeout, &mut serving).await.is_err() {
+        serving.abort();
+    }
+    Ok(())
+}
+
+/// Waits for the shutdown, or for the server to end before it.
+async fn until(
+    serving: &mut JoinHandle<()>,
+    shutdown: impl Future<Output = ()>,
+) -> Option<Result<(), tokio::task::JoinError>> {
+    let mut shutdown = pin!(shutdown);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = pin!(&mut *serving).poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        shutdown.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Proves the package anew every now and then: now, and after each interval.
+async fn recheck(state: Arc<State>) {
+    loop {
+        let shared = Arc::clone(&state);
+        // A panic in a look leaves the last findings in place; the next look comes.
+        let look = move || shared.watch.look_closely(&shared.package);
+        let _ = tokio::task::spawn_blocking(look).await;
+        tokio::time::sleep(state.options.recheck_every).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

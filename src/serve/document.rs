@@ -1,0 +1,242 @@
+//! From the bytes of a body to records: JSON, as strictly as a service needs it.
+//!
+//! Syntax, encoding, depth and repeated keys are settled here; what a value must be is not known
+//! here. The body is read once and no tree is built: each record is handed on as slices of the
+//! body, so that a good request costs one pass and a bad one no memory.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::serve::errors::{self, Loc, Problem};
+
+/// How deep values may be nested; a list of records needs 2.
+const MAX_DEPTH: usize = 8;
+
+/// The most unknown keys of a record that are kept; more are only counted.
+const MAX_EXTRAS: usize = errors::MAX_ENTRIES;
+
+/// A record as it stands in the body.
+pub(crate) struct Raw<'a> {
+    /// Per field of the schema the value, if it was given.
+    pub(crate) values: Vec<Option<&'a RawValue>>,
+    /// The fields that were given more than once.
+    pub(crate) repeated: Vec<usize>,
+    /// Keys that are no fields, with their values.
+    pub(crate) extras: Vec<(String, &'a RawValue)>,
+    /// How many more such keys there were.
+    pub(crate) more_extras: usize,
+}
+
+/// Who takes the records.
+pub(crate) trait Records {
+    /// The names of the fields, in schema order.
+    fn names(&self) -> &[String];
+    /// Takes a record; `index` is its place in the list, if the body is a list.
+    fn record(&mut self, index: Option<usize>, raw: &Raw<'_>);
+    /// Takes what should be a record and is none.
+    fn other(&mut self, index: Option<usize>);
+}
+
+/// Reads a body and hands on each of its records. Returns whether the body is a list.
+///
+/// # Errors
+/// When the body is not JSON text, or is nested too deep.
+pub(crate) fn read(body: &[u8], records: &mut dyn Records) -> Result<bool, Problem> {
+    let Ok(text) = std::str::from_utf8(body) else {
+        let message = "the body is not valid UTF-8".to_owned();
+        return Err(Problem::malformed(errors::body(), "invalid UTF-8", message));
+    };
+    if is_too_deep(body) {
+        let message = format!("the body is nested deeper than {MAX_DEPTH} levels");
+        return Err(Problem::malformed(errors::body(), "nested too deep", message));
+    }
+    let mut at = At::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let reader = Reader { records: &mut *records, at: &mut at };
+    let read = reader.deserialize(&mut json).and_then(|is_list| json.end().map(|()| is_list));
+    read.map_err(|error| syntax_problem(&error, text, &at, records.names()))
+}
+
+/// The place that is being read, for the message when the text breaks there.
+#[derive(Default)]
+struct At {
+    index: Option<usize>,
+    key: Option<Key>,
+}
+
+fn syntax_problem(error: &serde_json::Error, text: &str, at: &At, names: &[String]) -> Problem {
+    let line_start: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let byte = (line_start + error.column().saturating_sub(1)).min(text.len());
+    let name = match &at.key {
+        Some(Key::Field(i)) => names.get(*i),
+        Some(Key::Extra(name)) => Some(name),
+        None => None,
+    };
+    let field = name.map_or(String::new(), |name| format!(", in field '{name}'"));
+    let record = at.index.map_or(String::new(), |index| format!(", in record {index}"));
+    let message = format!("the body is not valid JSON: {error}{field}{record}");
+    let loc = vec![errors::name("body"), Loc::Index(byte)];
+    Problem::malformed(loc, &error.to_string(), message)
+}
+
+/// Whether brackets outside of texts are nested beyond the limit.
+fn is_too_deep(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reads the body, or an item of the list that it is. Yields whether it was a list.
+struct Reader<'r> {
+    records: &'r mut dyn Records,
+    at: &'r mut At,
+}
+
+impl Reader<'_> {
+    /// Takes a value that should be a record and is none.
+    fn other<E>(self) -> Result<bool, E> {
+        self.records.other(self.at.index);
+        Ok(false)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record or a list of records")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        self.other()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        if self.at.index.is_some() {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return self.other();
+        }
+        let Reader { records, at } = self;
+        for index in 0.. {
+            at.index = Some(index);
+            let item = Reader { records: &mut *records, at: &mut *at };
+            if seq.next_element_seed(item)?.is_none() {
+                break;
+            }
+        }
+        at.index = None;
+        Ok(true)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let Reader { records, at } = self;
+        let values = vec![None; records.names().len()];
+        let (repeated, extras) = (Vec::new(), Vec::new());
+        let mut raw = Raw { values, repeated, extras, more_extras: 0 };
+        let mut next = 0;
+        while let Some(key) = map.next_key_seed(KeySeed { names: records.names(), next })? {
+            if let Key::Field(i) = key {
+                next = i + 1;
+            }
+            at.key = Some(key.clone());
+            raw.put(key, map.next_value()?);
+        }
+        at.key = None;
+        records.record(at.index, &raw);
+        Ok(false)
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn put(&mut self, key: Key, value: &'a RawValue) {
+        match key {
+            Key::Field(i) => match self.values.get_mut(i) {
+                Some(slot) if slot.is_none() => *slot = Some(value),
+                _ if self.repeated.contains(&i) => {}
+                _ => self.repeated.push(i),
+            },
+            Key::Extra(name) if self.extras.len() < MAX_EXTRAS => self.extras.push((name, value)),
+            Key::Extra(_) => self.more_extras += 1,
+        }
+    }
+}
+
+/// A key of a record.
+#[derive(Clone)]
+enum Key {
+    Field(usize),
+    Extra(String),
+}
+
+/// Finds a key among the fields, first at the place where a record in schema order has it.
+struct KeySeed<'n> {
+    names: &'n [String],
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        if self.names.get(self.next).is_some_and(|name| name == key) {
+            return Ok(Key::Field(self.next));
+        }
+        let found = self.names.iter().position(|name| name == key);
+        Ok(found.map_or_else(|| Key::Extra(errors::clip(key)), Key::Field))
+    }
+}

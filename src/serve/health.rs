@@ -1,0 +1,220 @@
+//! Whether the service can really predict: proved, not presumed.
+//!
+//! Ready means that the model is in memory, that every file of the package is on disk with the
+//! bytes that were loaded, and that the reference rows gave their exact bits. A file that is gone
+//! or altered makes the service unready and nothing more: the model in memory is still the proved
+//! one and goes on answering, and a restart would only turn a working service into a broken one. A
+//! probe costs one `stat` per file; a file is read again only when its stat changed, and all files
+//! every now and then, since a stat proves nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::ml::package::files::{self, FileEntry};
+use crate::ml::package::{Package, PackageError};
+use crate::serve::state::State;
+
+/// A file changed within this time of being read may change again without its times showing it.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// Watches over the files of a loaded package and its reference rows.
+pub(crate) struct Watch {
+    dir: PathBuf,
+    seen: Mutex<Seen>,
+}
+
+/// What the last look found.
+struct Seen {
+    files: Vec<SeenFile>,
+    reference: Result<(), PackageError>,
+}
+
+struct SeenFile {
+    name: String,
+    entry: FileEntry,
+    /// The stat under which the bytes were read; `None` when they must be read again.
+    stat: Option<Stat>,
+    result: Result<(), PackageError>,
+}
+
+/// What tells that a file is still the same, short of reading it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    dev: u64,
+    ino: u64,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+}
+
+impl Watch {
+    /// A watch over a package that was just loaded from `dir`.
+    pub(crate) fn new(dir: PathBuf, package: &Package) -> Watch {
+        Watch { dir, seen: Mutex::new(Seen::of(package)) }
+    }
+
+    /// Looks at every file's stat, and reads those whose stat is not the one last seen.
+    fn look(&self) -> MutexGuard<'_, Seen> {
+        let mut seen = self.lock();
+        for file in &mut seen.files {
+            file.look(&self.dir);
+        }
+        seen
+    }
+
+    /// Reads every file and predicts the reference rows, whatever was seen before.
+    pub(crate) fn look_closely(&self, package: &Package) {
+        // All is done before the lock is taken: a probe must not wait for it. A file that changes
+        // meanwhile has another stat than the one noted here, and is read by the next probe.
+        let mut fresh = Seen::of(package);
+        fresh.reference = package.prove();
+        for file in &mut fresh.files {
+            file.look(&self.dir);
+        }
+        *self.lock() = fresh;
+    }
+
+    /// Whether nothing was wrong at the last look.
+    #[cfg(test)]
+    pub(crate) fn is_well(&self) -> bool {
+        let seen = self.lock();
+        seen.reference.is_ok() && seen.files.iter().all(|file| file.result.is_ok())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        // Every state of `Seen` is a valid one, also that of a look that was cut short.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// What loading the package has proved, with no file looked at since.
+    fn of(package: &Package) -> Seen {
+        let file = |(name, entry): (&str, &FileEntry)| SeenFile {
+            name: name.to_owned(),
+            entry: entry.clone(),
+            stat: None,
+            result: Ok(()),
+        };
+        Seen { files: package.files().map(file).collect(), reference: Ok(()) }
+    }
+}
+
+impl SeenFile {
+    fn look(&mut self, dir: &Path) {
+        let path = dir.join(&self.name);
+        let before = match fs::metadata(&path) {
+            Ok(metadata) => Stat::of(&metadata),
+            Err(error) => {
+                self.stat = None;
+                self.result = Err(files::failed(&self.name, &error));
+                return;
+            }
+        };
+        if self.stat == Some(before) {
+            return;
+        }
+        self.result = files::check(dir, &self.name, &self.entry);
+        let after = fs::metadata(&path).ok().map(|metadata| Stat::of(&metadata));
+        self.stat = after.filter(|after| *after == before && after.is_settled());
+    }
+}
+
+impl Stat {
+    fn of(metadata: &fs::Metadata) -> Stat {
+        Stat {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            size: metadata.size(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+            ctime: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let changed = Duration::from_secs(u64::try_from(self.ctime.0).unwrap_or_default());
+        now > changed + SETTLED_AFTER
+    }
+}
+
+/// The answer of `/health`.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    /// `pass` or `fail`.
+    pub(crate) status: &'static str,
+    /// The model version.
+    model_version: String,
+    /// Each check by its name.
+    checks: BTreeMap<&'static str, Vec<Check>>,
+    /// Which checks failed and how, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    #[serde(rename = "componentId", skip_serializing_if = "Option::is_none")]
+    component: Option<String>,
+    status: &'static str,
+    #[serde(rename = "observedValue", skip_serializing_if = "Option::is_none")]
+    observed: Option<Value>,
+    #[serde(rename = "observedUnit", skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+}
+
+impl Check {
+    fn new(result: Result<(), String>) -> Check {
+        let status = if result.is_ok() { "pass" } else { "fail" };
+        Check { component: None, status, observed: None, unit: None, output: result.err() }
+    }
+}
+
+impl Report {
+    /// Looks, and tells what was found.
+    pub(crate) fn of(state: &State) -> Report {
+        let package = &state.package;
+        let seen = state.watch.look();
+        let text = |result: &Result<(), PackageError>| result.clone().map_err(|e| e.to_string());
+        let mut loaded = Check::new(Ok(()));
+        loaded.component = Some(package.manifest().learner.clone());
+        let files = seen.files.iter().map(|file| Check {
+            component: Some(file.name.clone()),
+            ..Check::new(text(&file.result))
+        });
+        let mut reference = Check::new(text(&seen.reference));
+        reference.observed = Some(package.reference_len().into());
+        reference.unit = Some("rows");
+        let stopping = || Err("the service is stopping".to_owned());
+        let draining = Check::new(if state.is_draining() { stopping() } else { Ok(()) });
+        let checks = BTreeMap::from([
+            ("model:loaded", vec![loaded]),
+            ("package:files", files.collect()),
+            ("model:reference", vec![reference]),
+            ("server:draining", vec![draining]),
+        ]);
+        drop(seen);
+        let failures: Vec<String> =
+            checks.values().flatten().filter_map(|check| check.output.clone()).collect();
+        Report {
+            status: if failures.is_empty() { "pass" } else { "fail" },
+            model_version: package.version().to_owned(),
+            checks,
+            output: (!failures.is_empty()).then(|| failures.join("; ")),
+        }
+    }
+
+    /// Whether every check passed.
+    pub(crate) fn is_pass(&self) -> bool {
+        self.output.is_none()
+    }
+}

@@ -1,0 +1,89 @@
+//! What all requests share: the package in memory, and what was worked out from it once.
+//!
+//! A request reads and never writes here, except for the counters of request ids. Knows no routes.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::ml::package::{Package, PackageError};
+use crate::serve::health::Watch;
+use crate::serve::validation::Validator;
+use crate::serve::{openapi, page};
+
+/// What the operator may set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The largest body that is read.
+    pub max_body_bytes: u64,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long requests in flight may take once the service is told to stop.
+    pub drain_timeout: Duration,
+    /// How often the package's files are hashed, whatever their times say.
+    pub recheck_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            max_body_bytes: 64 << 10,
+            body_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
+            recheck_every: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What all requests share.
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) package: Package,
+    pub(crate) validator: Validator,
+    pub(crate) watch: Watch,
+    pub(crate) page: String,
+    pub(crate) openapi: Vec<u8>,
+    is_draining: AtomicBool,
+    id_prefix: u32,
+    id_counter: AtomicU64,
+}
+
+impl State {
+    /// Loads and proves the package.
+    ///
+    /// # Errors
+    /// Why it is no package that predicts what it should.
+    pub(crate) fn load(dir: PathBuf, options: Options) -> Result<State, PackageError> {
+        let package = Package::load(&dir)?;
+        let random = RandomState::new().build_hasher().finish();
+        Ok(State {
+            validator: Validator::new(package.schema()),
+            watch: Watch::new(dir, &package),
+            page: page::write(&package),
+            openapi: openapi::write(&package, &options),
+            is_draining: AtomicBool::new(false),
+            // Cut on purpose: the prefix only tells one process from another in a log.
+            id_prefix: random as u32,
+            id_counter: AtomicU64::new(0),
+            options,
+            package,
+        })
+    }
+
+    /// A request id that no other request of this process has.
+    pub(crate) fn next_id(&self) -> String {
+        let n = self.id_counter.fetch_add(1, Ordering::Relaxed);
+        format!("{:08x}-{n:x}", self.id_prefix)
+    }
+
+    /// Tells load balancers, through readiness, to send no more requests.
+    pub(crate) fn start_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+}
