@@ -1,0 +1,97 @@
+//! `log`: the experiment record, taken from the run itself and never typed by hand.
+//!
+//! Every stage before it with all that its outputs followed from (kind, code, parameters, seed,
+//! contents of inputs), every metric, and the champion. No git commit, host or time: those do not
+//! follow from the inputs, and the record of the run keeps them.
+
+use anyhow::{Context as _, ensure};
+use engine::digest::Digest;
+use engine::kind::{Ancestor, Arity, Context, Input, Kind, Output};
+use engine::params::Type;
+use serde_json::{Map, Value, json};
+
+use crate::ml::evaluation::document::{self, Document};
+use crate::ml::json;
+
+/// The format of `experiment.json`.
+const FORMAT: &str = "pipeline.experiment/1";
+
+/// The kind `log`.
+pub struct Log;
+
+impl Kind for Log {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn about(&self) -> &'static str {
+        "record every parameter, digest and metric of the run"
+    }
+
+    fn code(&self) -> Digest {
+        super::code("log")
+    }
+
+    fn params(&self) -> Type {
+        Type::Record(Vec::new())
+    }
+
+    fn inputs(&self, _params: &Value) -> Vec<Input> {
+        let input = |name, types, arity, doc| Input { name, types, arity, doc };
+        vec![
+            input("metrics", &["metrics"], Arity::One, "what an evaluation found"),
+            input("champion", &["model"], Arity::Optional, "the model that it chose"),
+        ]
+    }
+
+    fn outputs(&self, _params: &Value) -> Vec<Output> {
+        vec![Output::new("experiment", "experiment", "experiment.json")]
+    }
+
+    fn reads_lineage(&self) -> bool {
+        true
+    }
+
+    fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
+        let metrics: Document = serde_json::from_slice(&std::fs::read(context.input("metrics"))?)
+            .context("the metrics are not those of an evaluation")?;
+        ensure!(metrics.format == document::FORMAT, "unknown format `{}`", metrics.format);
+        let stages: Vec<Value> = context.lineage().iter().map(stage).collect::<Result<_, _>>()?;
+        let flat = metrics.flat();
+        let mut champion = Map::new();
+        champion.insert("variant".to_owned(), json!(metrics.champion));
+        champion.insert("metric".to_owned(), json!(metrics.champion_metric));
+        if let Some(variant) = metrics.variants.get(&metrics.champion) {
+            champion.insert("threshold".to_owned(), json!(variant.threshold));
+            champion.insert("learner".to_owned(), json!(variant.learner));
+        }
+        if let Some(path) = context.optional("champion") {
+            champion.insert("model".to_owned(), json!(Digest::of_file(path)?.0));
+        }
+        context.remark(format!(
+            "{} stages, {} metrics, champion {}",
+            stages.len(),
+            flat.len(),
+            metrics.champion
+        ));
+        let experiment = json!({
+            "format": FORMAT,
+            "champion": champion,
+            "gates": metrics.gates,
+            "metrics": flat,
+            "stages": stages,
+        });
+        context.write("experiment", &json::to_bytes(&experiment)?)
+    }
+}
+
+/// A stage: its name, and its recipe without the part that speaks of yet other stages.
+fn stage(ancestor: &Ancestor) -> anyhow::Result<Value> {
+    let recipe = serde_json::to_value(&ancestor.recipe)?;
+    let mut stage = Map::new();
+    stage.insert("stage".to_owned(), json!(ancestor.stage));
+    for key in ["kind", "code", "params", "seed", "inputs"] {
+        stage.insert(key.to_owned(), recipe.get(key).cloned().unwrap_or(Value::Null));
+    }
+    Ok(Value::Object(stage))
+}

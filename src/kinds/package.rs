@@ -1,0 +1,152 @@
+//! `package`: puts a model with all that is needed to predict into one directory.
+//!
+//! Thin: it reads what is plugged in and leaves the making to `ml::package`, which then loads what
+//! was written, as a service would: a package that cannot be served is never published.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use engine::digest::Digest;
+use engine::kind::{Arity, Context, Input, Kind, Output};
+use engine::params::{Param, Type};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::shared;
+use crate::ml::cell::Cell;
+use crate::ml::evaluation::document::Document;
+use crate::ml::model::Model;
+use crate::ml::package::write::{self, Parts, Texts};
+use crate::ml::package::{MANIFEST, Package as Directory, evaluation};
+use crate::ml::schema::Schema;
+use crate::ml::table_file;
+
+/// The kind `package`.
+pub struct Package;
+
+#[derive(Deserialize)]
+struct Params {
+    name: String,
+    description: String,
+    intended_use: String,
+    limitations: String,
+    reference_rows: usize,
+}
+
+impl Kind for Package {
+    fn name(&self) -> &'static str {
+        "package"
+    }
+
+    fn about(&self) -> &'static str {
+        "put a model, its input schema, reference predictions and model card into one directory"
+    }
+
+    fn code(&self) -> Digest {
+        super::code("package")
+    }
+
+    fn params(&self) -> Type {
+        Type::Record(vec![
+            Param::new("name", Type::Text, "model", "what people call the model"),
+            Param::new(
+                "description",
+                Type::Text,
+                "A binary classifier for rows of a table.",
+                "what it is for, in a sentence",
+            ),
+            Param::new(
+                "intended_use",
+                Type::Text,
+                "Not stated by its makers: ask them before using it for decisions about people.",
+                "who should use it for what; stands in the model card",
+            ),
+            Param::new(
+                "limitations",
+                Type::Text,
+                "It was tested on rows like those it was trained on, and on no others.",
+                "what it cannot do; stands in the model card",
+            ),
+            Param::new(
+                "reference_rows",
+                Type::Int(1, 1000),
+                20,
+                "how many rows the package is proved by, the first of `reference`",
+            ),
+        ])
+    }
+
+    fn inputs(&self, _params: &Value) -> Vec<Input> {
+        let input = |name, types, arity, doc| Input { name, types, arity, doc };
+        vec![
+            input("model", &["model"], Arity::One, "the model"),
+            input("metrics", &["metrics"], Arity::One, "its threshold and how well it does"),
+            input("schema", &["schema"], Arity::One, "ranges and categories of the data"),
+            input("reference", shared::TABLES, Arity::One, "rows to prove the model by"),
+            input("experiment", &["experiment"], Arity::Optional, "where the model comes from"),
+        ]
+    }
+
+    fn outputs(&self, _params: &Value) -> Vec<Output> {
+        vec![Output::new("package", "package", "package")]
+    }
+
+    fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
+        let params: Params = context.params()?;
+        let model = Model::from_bytes(&std::fs::read(context.input("model"))?)?;
+        let document: Document = read_json(context.input("metrics"), "metrics")?;
+        let plugged = context.many("model").first().map_or("", |plugged| plugged.name.as_str());
+        let (variant, scored) =
+            evaluation::variant(&document, plugged).map_err(anyhow::Error::msg)?;
+        let rule = format!("chosen on validation rows by the rule `{}`", document.threshold_rule);
+        let schema: Schema = read_json(context.input("schema"), "schema")?;
+        let rows = read_rows(context.input("reference"), &model, params.reference_rows)?;
+        let provenance = match context.optional("experiment") {
+            Some(path) => read_json(path, "experiment")?,
+            None => json!({}),
+        };
+        let texts = Texts {
+            name: params.name,
+            description: params.description,
+            intended_use: params.intended_use,
+            limitations: params.limitations,
+        };
+        let files = write::files(&Parts {
+            texts: &texts,
+            model: &model,
+            threshold: scored.threshold,
+            threshold_rule: &rule,
+            metrics: &evaluation::test_scores(scored),
+            schema: &schema,
+            rows: &rows,
+            provenance: &provenance,
+        });
+        let dir = context.output("package");
+        write::write(&dir, &files.map_err(anyhow::Error::msg)?)?;
+        let package = Directory::load(&dir).with_context(|| format!("{MANIFEST} was written"))?;
+        let (version, threshold) = (package.version(), scored.threshold);
+        context.remark(format!("model_version {version} ({variant}, threshold {threshold:.2})"));
+        Ok(())
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path, port: &str) -> anyhow::Result<T> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the input `{port}`"))?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("the input `{port}` is not what it should be"))
+}
+
+/// The first rows of a table, one cell per feature of the model.
+fn read_rows(path: &Path, model: &Model, limit: usize) -> anyhow::Result<Vec<Vec<Cell>>> {
+    let table = table_file::read(path)?;
+    let mut columns = Vec::new();
+    for feature in model.features() {
+        let Some(column) = table.column(&feature.name) else {
+            bail!("the input `reference` has no column `{}`, a feature of the model", feature.name)
+        };
+        columns.push(column);
+    }
+    let cells = |row| columns.iter().map(|column| column.cell(row)).collect();
+    Ok((0..table.rows().min(limit)).map(cells).collect())
+}

@@ -1,0 +1,142 @@
+//! Parameters that several kinds share, and what they mean for a table.
+//!
+//! What columns are for is said once for a pipeline and enters every stage that knows it. Whether
+//! a column exists is known only when the table is read, so that is checked here, too, and told
+//! with a suggestion.
+
+use anyhow::ensure;
+use engine::error::suggestion;
+use engine::params::{Complaint, Param, Step, Type};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::ml::schema::{Role, Roles};
+use crate::ml::table::{Column, Table};
+
+/// The types of output that are a table: a file of the project, or what a stage wrote.
+pub const TABLES: &[&str] = &[engine::kind::FILE, "table"];
+
+/// `columns`: what columns are for, by their names.
+pub fn columns() -> Param {
+    let roles = Type::Choice(&["id", "target", "feature", "segment", "ignore"]);
+    let doc = "what columns are for: id, target, feature, segment, ignore; not listed is a feature";
+    Param::new("columns", roles.one_or_many().map(), json!({}), doc)
+}
+
+/// `positive`: the value of the target that is predicted.
+pub fn positive() -> Param {
+    let doc = "the value of the target whose probability is predicted";
+    Param::optional("positive", Type::Scalar, doc)
+}
+
+/// Roles that no column can have together, and a second target.
+pub fn check_columns(params: &Value) -> Vec<Complaint> {
+    let roles = params.get("columns").map(Roles::deserialize).and_then(Result::ok);
+    let mut complaints = Vec::new();
+    let mut target: Option<&String> = None;
+    let roles = roles.unwrap_or_default();
+    for (name, roles) in &roles {
+        let mut complain = |message: String| {
+            let path = vec![Step::Key("columns".to_owned()), Step::Key(name.clone())];
+            complaints.push(Complaint::at(path, message));
+        };
+        for alone in [Role::Target, Role::Ignore] {
+            if roles.contains(&alone) && roles.iter().any(|role| *role != alone) {
+                let alone = if alone == Role::Target { "target" } else { "ignore" };
+                complain(format!("`{name}` is `{alone}` and something else: remove one"));
+            }
+        }
+        if roles.contains(&Role::Id) && roles.contains(&Role::Feature) {
+            complain(format!(
+                "`{name}` is `id` and `feature`: a model would learn rows by name; remove one"
+            ));
+        }
+        if roles.contains(&Role::Target) {
+            match target {
+                Some(first) => complain(format!(
+                    "`{first}` and `{name}` are both `target`: only one column is predicted"
+                )),
+                None => target = Some(name),
+            }
+        }
+    }
+    complaints
+}
+
+/// Checks that a table has every column that has a role.
+///
+/// # Errors
+/// Every column that it does not have, with what may be meant.
+pub fn check_roles(roles: &Roles, table: &Table) -> anyhow::Result<()> {
+    check_names("columns", roles.keys().map(String::as_str), table)
+}
+
+/// Checks that a table has every column that a parameter names.
+///
+/// # Errors
+/// Every column that it does not have, with what may be meant.
+pub fn check_names<'a>(
+    param: &str,
+    names: impl Iterator<Item = &'a str>,
+    table: &Table,
+) -> anyhow::Result<()> {
+    let told = |name: &str| match suggestion(name, table.names()) {
+        Some(hint) => format!("`{name}` ({hint})"),
+        None => format!("`{name}`"),
+    };
+    let mut unknown: Vec<_> = names.filter(|name| table.column(name).is_none()).map(told).collect();
+    unknown.dedup();
+    let known: Vec<_> = table.names().collect();
+    ensure!(
+        unknown.is_empty(),
+        "`{param}` names what the table does not have: {}; its columns are {}",
+        unknown.join(", "),
+        known.join(", ")
+    );
+    Ok(())
+}
+
+/// The columns of a role, in the order of the table.
+pub fn with_role<'a>(table: &'a Table, roles: &Roles, role: Role) -> Vec<&'a Column> {
+    let has = |column: &&Column| roles.get(&column.name).is_some_and(|roles| roles.contains(&role));
+    table.columns().iter().filter(has).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::table::Values;
+
+    fn messages(columns: Value) -> Vec<String> {
+        let ty = Type::Record(vec![super::columns(), positive()]);
+        let params = ty.check(&json!({"columns": columns, "positive": 1})).unwrap();
+        check_columns(&params).into_iter().map(|complaint| complaint.message).collect()
+    }
+
+    #[test]
+    fn a_feature_may_be_a_segment_and_nothing_else_may_be_two_things() {
+        let fine = json!({"a": "id", "b": ["feature", "segment"], "c": "target", "d": "ignore"});
+        assert_eq!(messages(fine), [] as [&str; 0]);
+        assert_eq!(messages(json!({"a": ["id", "feature"]})).len(), 1);
+        assert_eq!(messages(json!({"a": ["target", "feature"]})).len(), 1);
+        assert_eq!(messages(json!({"a": ["ignore", "segment"]})).len(), 1);
+        assert_eq!(
+            messages(json!({"a": "target", "b": "target"})),
+            ["`a` and `b` are both `target`: only one column is predicted"]
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_gets_a_suggestion() {
+        let table =
+            Table::new(vec![Column::new("tenure", Values::Integer(vec![Some(1)]))]).unwrap();
+        let roles = |name: &str| Roles::from([(name.to_owned(), vec![Role::Id])]);
+        assert!(check_roles(&roles("tenure"), &table).is_ok());
+        assert_eq!(
+            check_roles(&roles("tenur"), &table).unwrap_err().to_string(),
+            "`columns` names what the table does not have: `tenur` (did you mean `tenure`?); its \
+             columns are tenure"
+        );
+        assert_eq!(with_role(&table, &roles("tenure"), Role::Id).len(), 1);
+    }
+}
