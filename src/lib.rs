@@ -1,10 +1,13 @@
 //! `pipeline`: reproducible machine-learning pipelines in one binary.
 //!
 //! Layout, in the order of dependence: `ml` learns and predicts and knows neither the engine nor
-//! HTTP; `kinds` joins the engine's `Kind` with `ml`; `serve` answers HTTP with `ml::model` and
-//! does not know polars; `terminal` is the only place that prints; `commands` has one file per
-//! verb and uses all of them.
+//! HTTP; `kinds` joins the engine's `Kind` with `ml`; `serve` answers HTTP with `ml` and does not
+//! know polars; `terminal` is the only place that prints; `commands` has one file per verb and
+//! uses all of them.
 
+pub mod cli;
+pub mod commands;
 pub mod kinds;
 pub mod ml;
 pub mod serve;
+pub mod terminal;

@@ -1,0 +1,219 @@
+//! The command line as it is typed. The doc comments are the help.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeline run                       compute what has changed, then launch the service
+  pipeline run train --set train@logistic.C=0.5
+  pipeline why evaluate              what would make it run, and what changed
+  pipeline diff                      the last two runs: the cause first
+  pipeline verify --rebuild          compute everything again elsewhere and compare the bytes
+  pipeline init customers.csv --target left
+
+Exit codes: 0 ok, 1 a stage failed, 2 usage or configuration, 3 drift or a gate that does not hold,
+4 something is missing, 5 damaged bytes, 7 not reproducible, 130 interrupted.";
+
+/// Reproducible machine-learning pipelines: runs what has changed, proves the rest.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What is common to all verbs.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The project: a directory with `pipeline.toml` [default: here or the nearest above]
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+    /// Lay `[profile.NAME]` over the configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Set a value, as in `seed=7`, `split.test=0.3`, `train@forest.max_depth=6`; may be repeated
+    #[arg(long, global = true, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Say less: only errors and what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Machine-readable output, one JSON document or one per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Trust no remembered digest: hash every input and output again
+    #[arg(long, global = true)]
+    pub paranoid: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compute what has changed, write the lock, then launch the service
+    Run(Run),
+    /// Show what a run would do, and why
+    Plan(Plan),
+    /// Show what is not up to date
+    Status(Status),
+    /// Say why a stage would run, field by field
+    Why(Why),
+    /// Compare two runs, locks or git revisions of the lock; the cause comes first
+    Diff(Diff),
+    /// Prove that what is stored is what it says, and that the lock says what the tree says
+    Verify(Verify),
+    /// List the recorded runs
+    Log(Log),
+    /// Show everything about a run
+    Show(Show),
+    /// Print the resolved configuration
+    Config(Config),
+    /// Serve the newest package without computing anything
+    Serve(Serve),
+    /// Make a runnable project from a CSV or Parquet file
+    Init(Init),
+}
+
+/// `pipeline run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Stages to run up to: `train`, `train@forest` [default: all]
+    pub targets: Vec<String>,
+    /// How many stages may run at once [default: one per processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Only show what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Run the named stages (all, if none is named) whatever is cached
+    #[arg(short, long)]
+    pub force: bool,
+    /// Fail with exit code 3 if the lock is not what the tree says; do not write it
+    #[arg(long)]
+    pub locked: bool,
+    /// Do not launch the service
+    #[arg(long)]
+    pub no_serve: bool,
+}
+
+/// `pipeline plan`
+#[derive(Clone, Debug, Args)]
+pub struct Plan {
+    /// Stages to plan up to [default: all]
+    pub targets: Vec<String>,
+}
+
+/// `pipeline status`
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// End with exit code 3 if anything is not up to date
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `pipeline why`
+#[derive(Clone, Debug, Args)]
+pub struct Why {
+    /// The stage: `train`, `train@forest`
+    pub stage: String,
+}
+
+/// `pipeline diff`
+#[derive(Clone, Debug, Args)]
+pub struct Diff {
+    /// The baseline: a run id or its beginning, `@` for the latest run, `@-1` for the one before,
+    /// a lock file, or a git revision of the lock
+    #[arg(default_value = "@-1")]
+    pub a: String,
+    /// The candidate
+    #[arg(default_value = "@")]
+    pub b: String,
+    /// As Markdown, for a review comment
+    #[arg(long, conflicts_with = "json")]
+    pub md: bool,
+    /// End with exit code 3 if the runs are not bit-identical
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `pipeline verify`
+#[derive(Clone, Debug, Args)]
+pub struct Verify {
+    /// Also run every stage again: in a clean directory, without the cache, in a fresh process,
+    /// with another number of threads
+    #[arg(long)]
+    pub rebuild: bool,
+}
+
+/// `pipeline log`
+#[derive(Clone, Debug, Args)]
+pub struct Log {
+    /// The most runs to list, newest first
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    pub limit: usize,
+}
+
+/// `pipeline show`
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    /// The run: an id or its beginning, `@`, `@-1`
+    #[arg(default_value = "@")]
+    pub run: String,
+}
+
+/// `pipeline config`
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Say where each value was written
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// `pipeline serve`
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// A package directory [default: the one that the pipeline's service stage serves]
+    #[arg(long, value_name = "DIR")]
+    pub package: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long)]
+    pub host: Option<IpAddr>,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// `pipeline init`
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// The table: a CSV or Parquet file
+    pub table: PathBuf,
+    /// The column to predict
+    #[arg(long, value_name = "COLUMN")]
+    pub target: String,
+    /// The value of that column to predict [default: the last of the two, sorted]
+    #[arg(long, value_name = "VALUE")]
+    pub positive: Option<String>,
+}

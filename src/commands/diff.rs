@@ -1,0 +1,184 @@
+//! `pipeline diff A B`: whether two runs are bit-identical, and if not, where it began.
+
+use std::path::Path;
+
+use engine::diff::{self, Diff, MetricDiff, Parting, Side, StageDiff};
+use engine::error::{Error, ExitCode};
+use engine::lock::{self, Lock};
+
+use super::{Opened, observe, open};
+use crate::cli::{Diff as Args, Global};
+use crate::terminal::{Style, Table, Terminal};
+
+/// How many digits of a metric are shown.
+const DIGITS: usize = 4;
+
+pub(super) fn diff(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let opened = open(global)?;
+    let diff = diff::compare(&side(&opened, &args.a)?, &side(&opened, &args.b)?);
+    if terminal.json {
+        terminal.json_line(&diff);
+    } else if args.md {
+        markdown(&diff).iter().for_each(|line| terminal.out(line));
+    } else {
+        text(&diff, terminal).iter().for_each(|line| terminal.out(line));
+    }
+    Ok(if args.exit_code && !diff.identical { ExitCode::Drift } else { ExitCode::Ok })
+}
+
+/// A run, a lock file or a git revision, in this order.
+fn side(opened: &Opened, name: &str) -> anyhow::Result<Side> {
+    let store = &opened.project.store;
+    let missing = match opened.project.runs.find(name) {
+        Ok(recorded) => {
+            let label = format!("run {}", recorded.id);
+            return Ok(Side::of_run(&label, &recorded.run, |key| store.recipe(key)));
+        }
+        Err(Error::Missing(missing)) => missing,
+        Err(error) => return Err(error.into()),
+    };
+    let lock = if Path::new(name).is_file() {
+        Lock::read(Path::new(name))?
+    } else {
+        let place = format!("{name}:./{}", lock::FILE_NAME);
+        let text = observe::git(&opened.project.root, &["show", &place]);
+        text.map(|text| Lock::parse(&text, &place)).transpose()?
+    };
+    let Some(lock) = lock else {
+        let message = format!("{missing}, and it is no lock file and no git revision with a lock");
+        return Err(Error::Missing(message).into());
+    };
+    let order: Vec<_> = opened.graph.stages.iter().map(|stage| stage.name.clone()).collect();
+    let metrics = |key: &_| store.outcome(key).map(|o| o.findings.metrics).unwrap_or_default();
+    Ok(Side::of_lock(&format!("lock {name}"), &lock, &order, |key| store.recipe(key), metrics))
+}
+
+/// The verdict in a sentence.
+fn verdict(diff: &Diff) -> String {
+    match (diff.identical, &diff.cause) {
+        (true, None) => "bit-identical".to_owned(),
+        (true, Some(_)) => "bit-identical outputs from different recipes".to_owned(),
+        (false, _) => {
+            let n_outputs: usize = diff.stages.iter().map(|stage| stage.outputs.len()).sum();
+            let n_stages = diff.stages.iter().filter(|stage| !stage.outputs.is_empty()).count();
+            format!("not identical: {n_outputs} outputs of {n_stages} stages differ")
+        }
+    }
+}
+
+/// How a stage parts, in words, one line per field.
+fn parting(what: Parting, changes: &[engine::recipe::Change]) -> Vec<String> {
+    match what {
+        Parting::Recipe => changes.iter().map(ToString::to_string).collect(),
+        Parting::UnknownRecipe => {
+            vec!["its recipe differs, and the store no longer has both to compare".to_owned()]
+        }
+        Parting::OnlyA => vec!["A has this stage, and B does not".to_owned()],
+        Parting::OnlyB => vec!["B has this stage, and A does not".to_owned()],
+        Parting::Bytes => {
+            vec!["the same recipe gave other bytes: it is not reproducible".to_owned()]
+        }
+    }
+}
+
+/// How a stage parts, on one line: what it only inherits is the same story once more.
+fn told(stage: &StageDiff) -> String {
+    let own: Vec<_> = stage.changes.iter().filter(|change| !change.is_inherited()).collect();
+    if stage.what == Parting::Recipe && own.is_empty() {
+        return "because of its inputs".to_owned();
+    }
+    let own: Vec<_> = own.into_iter().cloned().collect();
+    parting(stage.what, &own).join("; ")
+}
+
+fn text(diff: &Diff, terminal: &Terminal) -> Vec<String> {
+    let style = if diff.identical { Style::Good } else { Style::Bold };
+    let mut lines = vec![
+        format!("A {} (baseline)   B {}", diff.a, diff.b),
+        terminal.paint(&verdict(diff), style),
+    ];
+    if let Some(cause) = &diff.cause {
+        for (i, line) in parting(cause.what, &cause.changes).into_iter().enumerate() {
+            let head = if i == 0 { format!("cause  {}", cause.stage) } else { String::new() };
+            let width = "cause  ".len() + cause.stage.chars().count();
+            lines.push(format!("{head:<width$}  {line}"));
+        }
+    }
+    if diff.stages.len() > 1 {
+        lines.push(String::new());
+        for stage in &diff.stages {
+            let told = told(stage);
+            let same = if stage.outputs.is_empty() { "same bytes" } else { "other bytes" };
+            lines.push(format!("stage  {}  {same}  {told}", stage.stage));
+        }
+    }
+    if !diff.metrics.is_empty() {
+        lines.push(String::new());
+        lines.extend(metrics(&diff.metrics).lines());
+    }
+    let outputs = diff
+        .stages
+        .iter()
+        .flat_map(|stage| stage.outputs.iter().map(move |output| (stage.stage.as_str(), output)));
+    for (i, (stage, output)) in outputs.enumerate() {
+        if i == 0 {
+            lines.push(String::new());
+        }
+        let short = |digest: Option<engine::digest::Digest>| {
+            digest.map_or("none".to_owned(), |digest| digest.short())
+        };
+        let (a, b) = (short(output.a), short(output.b));
+        lines.push(format!("output {stage}/{}  {a} -> {b}", output.path));
+    }
+    lines
+}
+
+fn metrics(metrics: &[MetricDiff]) -> Table {
+    let mut table = Table::new(["metric", "A", "B", "delta", "verdict"]);
+    for metric in metrics {
+        let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.DIGITS$}"));
+        let delta = metric.delta.map_or(String::new(), signed);
+        let verdict = match metric.better {
+            Some(true) => "better",
+            Some(false) => "worse",
+            None => "",
+        };
+        let name = format!("{}.{}", metric.stage, metric.metric);
+        table.row([name, number(metric.a), number(metric.b), delta, verdict.to_owned()]);
+    }
+    table
+}
+
+/// A difference; one that would be shown as nothing is shown by its size.
+fn signed(delta: f64) -> String {
+    const LEAST_SHOWN: f64 = 0.00005;
+    if delta.abs() < LEAST_SHOWN { format!("{delta:+.1e}") } else { format!("{delta:+.DIGITS$}") }
+}
+
+fn markdown(diff: &Diff) -> Vec<String> {
+    let mut lines = vec![
+        format!("**{}** (A: {}, baseline; B: {})", verdict(diff), diff.a, diff.b),
+        String::new(),
+    ];
+    if let Some(cause) = &diff.cause {
+        lines.push(format!("Cause, in stage `{}`:", cause.stage));
+        lines.push(String::new());
+        let told = parting(cause.what, &cause.changes);
+        lines.extend(told.into_iter().map(|line| format!("- `{line}`")));
+        lines.push(String::new());
+    }
+    if !diff.metrics.is_empty() {
+        lines.extend(metrics(&diff.metrics).markdown());
+        lines.push(String::new());
+    }
+    let changed: Vec<_> = diff.stages.iter().filter(|stage| !stage.outputs.is_empty()).collect();
+    if !changed.is_empty() {
+        let mut table = Table::new(["stage", "outputs that differ"]);
+        for stage in changed {
+            let paths: Vec<_> = stage.outputs.iter().map(|output| output.path.as_str()).collect();
+            table.row([stage.stage.clone(), paths.join(", ")]);
+        }
+        lines.extend(table.markdown());
+    }
+    lines
+}

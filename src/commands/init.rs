@@ -1,0 +1,353 @@
+//! `pipeline init TABLE --target COLUMN`: a runnable project in this directory.
+//!
+//! What can be told from the table is written out as a first guess, each with a comment that says
+//! why, for a person to change: roles of columns, expectations, two learners. Nothing is written
+//! unless everything can be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use engine::error::{ExitCode, suggestion};
+use engine::spec;
+
+use super::ended;
+use crate::cli::{Global, Init as Args};
+use crate::ml::profile::{self, ColumnProfile, Limits, Profile};
+use crate::ml::schema::{FieldType, Roles};
+use crate::ml::table::Table;
+use crate::ml::{table_file, target};
+use crate::terminal::Terminal;
+
+/// A text column with more distinct values than this is no category.
+const MAX_CATEGORIES: usize = 100;
+/// The seed that a new project begins with; any other is as good.
+const SEED: u64 = 1;
+
+pub(super) fn init(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let here = match &global.project {
+        Some(dir) => dir.clone(),
+        None => std::env::current_dir()?,
+    };
+    if global.profile.is_some() || !global.set.is_empty() {
+        let message = "a new project has nothing that `--profile` or `--set` could be laid over";
+        return Err(ended(ExitCode::Usage, message));
+    }
+    if !here.is_dir() {
+        let message = format!("`{}` is no directory; make it first", here.display());
+        return Err(ended(ExitCode::Missing, message));
+    }
+    for name in [spec::FILE_NAME, "stages"] {
+        if here.join(name).exists() {
+            let message = format!("`{name}` is already here; `pipeline init` wants a new project");
+            return Err(ended(ExitCode::Usage, message));
+        }
+    }
+    let (data, is_inside) = data_path(&here, &args.table)?;
+    let table = table_file::read(&args.table);
+    let table = table.map_err(|error| ended(ExitCode::Usage, format!("{error:#}")))?;
+    let guess = Guess::of(&table, args)?;
+    if !is_inside && here.join(&data).exists() {
+        let message = format!("`{}` is already here; name that file, or move it", data.display());
+        return Err(ended(ExitCode::Usage, message));
+    }
+    if !is_inside {
+        fs::create_dir_all(here.join("data"))?;
+        fs::copy(&args.table, here.join(&data)).context("cannot copy the table")?;
+    }
+    fs::create_dir(here.join("stages"))?;
+    for (name, text) in guess.stages() {
+        fs::write(here.join("stages").join(format!("{name}.toml")), text)?;
+    }
+    // The outputs are made from what is committed, and are large.
+    if !here.join(".gitignore").exists() {
+        fs::write(here.join(".gitignore"), "/outputs\n")?;
+    }
+    // Last, because this file makes the directory a project.
+    fs::write(here.join(spec::FILE_NAME), guess.pipeline(&project_name(&here), &data))?;
+    terminal.out(&format!(
+        "made a project for {} rows and {} columns, to predict `{}` = {}",
+        table.rows(),
+        table.columns().len(),
+        args.target,
+        target::show(&guess.classes[1])
+    ));
+    guess.notes().iter().for_each(|note| terminal.out(&format!("  {note}")));
+    terminal.out("next: read `pipeline.toml`, then `pipeline run`");
+    Ok(ExitCode::Ok)
+}
+
+/// Where the table is to be, from the project: a table inside stays, any other is copied.
+fn data_path(here: &Path, table: &Path) -> anyhow::Result<(PathBuf, bool)> {
+    let full = fs::canonicalize(table)
+        .with_context(|| format!("cannot read `{}`", table.display()))
+        .map_err(|error| ended(ExitCode::Missing, format!("{error:#}")))?;
+    if let Ok(inside) = full.strip_prefix(fs::canonicalize(here)?) {
+        return Ok((inside.to_owned(), true));
+    }
+    let name = full.file_name().context("the table has no file name")?;
+    Ok((Path::new("data").join(name), false))
+}
+
+fn project_name(here: &Path) -> String {
+    let name = here.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if name.is_empty() { "pipeline".to_owned() } else { name }
+}
+
+/// What can be told from the table.
+struct Guess {
+    target: String,
+    classes: target::Classes,
+    id: Option<String>,
+    ignored: Vec<String>,
+    profile: Profile,
+}
+
+impl Guess {
+    fn of(table: &Table, args: &Args) -> anyhow::Result<Guess> {
+        let wrong = |message: String| ended(ExitCode::Usage, message);
+        let Some(column) = table.column(&args.target) else {
+            let hint = suggestion(&args.target, table.names()).unwrap_or_else(|| {
+                format!("it has {}", table.names().collect::<Vec<_>>().join(", "))
+            });
+            return Err(wrong(format!("the table has no column `{}`; {hint}", args.target)));
+        };
+        let positive = args.positive.as_ref().map(|text| {
+            serde_json::from_str(text)
+                .ok()
+                .filter(|value: &serde_json::Value| !value.is_object() && !value.is_array())
+                .unwrap_or_else(|| text.as_str().into())
+        });
+        let classes = target::classes(column, positive.as_ref()).map_err(wrong)?;
+        let limits = Limits { histogram_bins: 1, top_values: 1, max_categories: MAX_CATEGORIES };
+        let (profile, _) = profile::profile(table, &Roles::new(), limits);
+        let id = profile.columns.iter().find(|c| is_id(c, &args.target, profile.rows));
+        let id = id.map(|column| column.name.clone());
+        let is_ignored = |column: &&ColumnProfile| {
+            let is_useless = column.ty == FieldType::Text || is_called_id(&column.name);
+            is_useless && column.name != args.target && Some(&column.name) != id.as_ref()
+        };
+        let ignored = profile.columns.iter().filter(is_ignored).map(|c| c.name.clone()).collect();
+        Ok(Guess { target: args.target.clone(), classes, id, ignored, profile })
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        match &self.id {
+            Some(id) => notes.push(format!("`{id}` names the rows")),
+            None => notes.push("no column names the rows: their whole content does".to_owned()),
+        }
+        for name in &self.ignored {
+            notes.push(format!("`{name}` is free text, or ids that repeat: it is not used"));
+        }
+        notes
+    }
+
+    fn pipeline(&self, name: &str, data: &Path) -> String {
+        let mut roles = String::new();
+        if let Some(id) = &self.id {
+            roles.push_str(&format!("{} = \"id\"  # names a row; never a feature\n", key(id)));
+        }
+        for ignored in &self.ignored {
+            roles.push_str(&format!(
+                "{} = \"ignore\"  # free text, or ids that repeat\n",
+                key(ignored)
+            ));
+        }
+        roles.push_str(&format!("{} = \"target\"\n", key(&self.target)));
+        format!(
+            "# A pipeline: what it is made from and of which stages. `pipeline run` computes what\n\
+             # has changed, `pipeline why STAGE` says why, `pipeline config --origin` what holds.\n\
+             name = {name}\n\
+             # Every random draw follows from this number.\n\
+             seed = {SEED}\n\
+             # In reading order; each is `stages/NAME.toml`.\n\
+             stages = [\"profile\", \"validate\", \"split\", \"train\", \"evaluate\", \"log\", \
+             \"package\", \"serve\"]\n\n\
+             # Inputs, by name; the program only reads them.\n\
+             [data]\n\
+             table = {data}\n\n\
+             # Parameters of every stage whose kind knows them.\n\
+             [defaults]\n\
+             # The value of the target that is predicted.\n\
+             positive = {positive}\n\n\
+             # Roles: id, target, feature, segment, ignore. A column that is not listed is a\n\
+             # feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
+             [defaults.columns]\n\
+             {roles}",
+            name = quoted(name),
+            data = quoted(&data.to_string_lossy()),
+            positive = self.classes[1],
+        )
+    }
+
+    /// The stage files by name.
+    fn stages(&self) -> Vec<(&'static str, String)> {
+        let fixed = [
+            ("profile", PROFILE),
+            ("split", SPLIT),
+            ("train", TRAIN),
+            ("evaluate", EVALUATE),
+            ("log", LOG),
+            ("package", PACKAGE),
+            ("serve", SERVE),
+        ];
+        let fixed = fixed.into_iter().map(|(name, text)| (name, text.to_owned()));
+        fixed.chain([("validate", self.validate())]).collect()
+    }
+
+    fn validate(&self) -> String {
+        let target = quoted(&self.target);
+        let [negative, positive] = &self.classes;
+        let mut text = format!(
+            "# What must hold of the table before anything is learned from it. The names are those\n\
+             # of Great Expectations; `mostly = 0.99` and `severity = \"warning\"` soften one.\n\
+             kind = \"validate\"\n\n\
+             [inputs]\n\
+             table = \"data.table\"\n\n\
+             [[params.expectations]]\n\
+             expect = \"expect_table_row_count_to_be_between\"\n\
+             min_value = {rows}  # half of what there was when this was written\n\n\
+             [[params.expectations]]\n\
+             expect = \"expect_column_values_to_not_be_null\"\n\
+             column = {target}\n\n\
+             [[params.expectations]]\n\
+             expect = \"expect_column_values_to_be_in_set\"\n\
+             column = {target}\n\
+             value_set = [{negative}, {positive}]\n",
+            rows = self.profile.rows.div_ceil(2),
+        );
+        if let Some(id) = &self.id {
+            for expect in
+                ["expect_column_values_to_not_be_null", "expect_column_values_to_be_unique"]
+            {
+                let id = quoted(id);
+                text.push_str(&format!(
+                    "\n[[params.expectations]]\nexpect = \"{expect}\"\ncolumn = {id}\n"
+                ));
+            }
+        }
+        text
+    }
+}
+
+/// A column that names rows: no value is missing or comes twice, and it is a text or is called so.
+fn is_id(column: &ColumnProfile, target: &str, rows: usize) -> bool {
+    let is_called_so = is_called_id(&column.name);
+    let fits = match column.ty {
+        FieldType::Text | FieldType::Category => true,
+        FieldType::Integer => is_called_so,
+        FieldType::Number | FieldType::Boolean => false,
+    };
+    fits && column.name != target && column.missing == 0 && column.distinct == rows
+}
+
+fn is_called_id(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    lower == "id"
+        || ["_id", " id", "-id"].iter().any(|end| lower.ends_with(end))
+        || ["ID", "Id"].iter().any(|end| name.ends_with(end))
+}
+
+/// A name as a TOML key: bare where that is allowed.
+fn key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
+/// A text as a TOML value.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+const PROFILE: &str = r#"# What each column is like, and the schema that requests are checked against.
+kind = "profile"
+
+[inputs]
+table = "data.table"
+"#;
+
+const SPLIT: &str = r#"# Each row goes to one side, by its identity and the seed alone: a row that is added moves no other.
+kind = "split"
+# Nothing is learned from a table that is not what it should be.
+after = ["validate"]
+
+[inputs]
+table = "data.table"
+
+[params]
+train = 0.6
+validation = 0.2
+test = 0.2
+"#;
+
+const TRAIN: &str = r#"# Variants are trained side by side from the same rows; `evaluate` compares them.
+kind = "train"
+
+[inputs]
+train = "split.train"
+
+[params]
+# Rows of the rarer class weigh as much in all as those of the other.
+class_weight = "balanced"
+
+# Few parameters, coefficients that can be read.
+[[variant]]
+name = "logistic"
+params = { learner = "logistic_regression", C = 1.0 }
+
+# Finds interactions that a linear model cannot.
+[[variant]]
+name = "forest"
+params = { learner = "random_forest", n_estimators = 100, max_depth = 8, min_samples_leaf = 10 }
+"#;
+
+const EVALUATE: &str = r#"# Every variant on the same rows. The threshold and the champion are chosen on the validation side;
+# the test side only reports.
+kind = "evaluate"
+
+[inputs]
+models = "train.model"  # all variants
+validation = "split.validation"
+test = "split.test"
+
+[params]
+threshold = { rule = "f1" }
+champion = "roc_auc"
+
+# A gate that does not hold ends the run with exit code 3. Raise it to what you need.
+[[params.gates]]
+metric = "roc_auc"
+min = 0.5
+"#;
+
+const LOG: &str = r#"# The experiment record: every parameter, digest and metric, taken from the run itself.
+kind = "log"
+# Nothing is read from it, and its recipe belongs into the record.
+after = ["profile"]
+
+[inputs]
+metrics = "evaluate.metrics"
+"#;
+
+const PACKAGE: &str = r#"# All that is needed to predict, in one directory that proves itself.
+kind = "package"
+
+[inputs]
+model = "evaluate.champion"
+metrics = "evaluate.metrics"
+schema = "profile.schema"
+reference = "split.test"
+experiment = "log.experiment"
+"#;
+
+const SERVE: &str = r#"# The service that `pipeline run` launches at its end; `--no-serve` leaves it out.
+kind = "serve"
+
+[inputs]
+package = "package.package"
+
+[params]
+host = "127.0.0.1"  # this machine alone
+port = 8080
+"#;

@@ -1,0 +1,134 @@
+//! One file per verb: its arguments come from `cli`, its words go through `terminal`.
+
+mod config;
+mod diff;
+mod init;
+mod interrupt;
+mod log;
+mod observe;
+mod plan;
+mod run;
+mod serve;
+mod show;
+mod status;
+mod verify;
+mod why;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use engine::error::{Error, ExitCode};
+use engine::graph::{Graph, StageId};
+use engine::project::{self, OUTPUTS_DIR, Project};
+use engine::spec::{self, Request};
+
+use crate::cli::{Cli, Command, Global};
+use crate::kinds::KINDS;
+use crate::terminal::Terminal;
+
+/// Calls the verb that was asked for.
+///
+/// # Errors
+/// What stopped it; `exit_code` tells how the process is to end then.
+pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Run(args) => run::run(global, args, terminal),
+        Command::Plan(args) => plan::plan(global, args, terminal),
+        Command::Status(args) => status::status(global, args, terminal),
+        Command::Why(args) => why::why(global, args, terminal),
+        Command::Diff(args) => diff::diff(global, args, terminal),
+        Command::Verify(args) => verify::verify(global, args, terminal),
+        Command::Log(args) => log::log(global, args, terminal),
+        Command::Show(args) => show::show(global, args, terminal),
+        Command::Config(args) => config::config(global, args, terminal),
+        Command::Serve(args) => serve::serve(global, args, terminal),
+        Command::Init(args) => init::init(global, args, terminal),
+    }
+}
+
+/// An error that ends the process with an exit code of its own.
+#[derive(Debug)]
+struct Ended {
+    code: ExitCode,
+    message: String,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+/// An error with an exit code.
+fn ended(code: ExitCode, message: impl Into<String>) -> anyhow::Error {
+    Ended { code, message: message.into() }.into()
+}
+
+/// The exit code that an error stands for.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ended.code;
+    }
+    error.downcast_ref::<Error>().map_or(ExitCode::Failed, Error::exit_code)
+}
+
+/// A project with its pipeline.
+struct Opened {
+    graph: Graph,
+    project: Project,
+}
+
+/// Opens the project that the options mean.
+fn open(global: &Global) -> anyhow::Result<Opened> {
+    let request = request(global)?;
+    let (_, graph) = project::load(&request, KINDS)?;
+    let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?;
+    Ok(Opened { graph, project })
+}
+
+fn request(global: &Global) -> anyhow::Result<Request> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Ok(Request {
+        root: root(global)?,
+        profile: global.profile.clone(),
+        environment: std::env::vars_os().filter_map(text).collect(),
+        set: global.set.clone(),
+    })
+}
+
+/// The directory given, or the nearest one from here upwards that is a project.
+fn root(global: &Global) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &global.project {
+        let message = || format!("`{}` is no directory", dir.display());
+        return if dir.is_dir() {
+            Ok(dir.clone())
+        } else {
+            Err(ended(ExitCode::Missing, message()))
+        };
+    }
+    let here = std::env::current_dir()?;
+    let found = here.ancestors().find(|dir| dir.join(spec::FILE_NAME).is_file());
+    Ok(found.unwrap_or(&here).to_owned())
+}
+
+/// The stages that targets mean: all when none is named.
+fn targets(graph: &Graph, names: &[String]) -> anyhow::Result<BTreeSet<StageId>> {
+    if names.is_empty() {
+        return Ok(graph.ids().collect());
+    }
+    let mut found = BTreeSet::new();
+    for name in names {
+        found.extend(graph.named(name).map_err(|message| ended(ExitCode::Usage, message))?);
+    }
+    Ok(found)
+}
+
+/// The width of the widest stage name.
+fn name_width(graph: &Graph) -> usize {
+    graph.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or(0)
+}

@@ -1,0 +1,160 @@
+//! `pipeline serve`, and how `pipeline run` launches the service at its end.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use engine::error::{Error, ExitCode};
+use engine::graph::{Graph, Plug, StageId};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use super::interrupt::Interrupt;
+use super::{Opened, ended, open};
+use crate::cli::{Global, Serve as Args};
+use crate::kinds::serve::Params;
+use crate::ml::package::{Package, PackageError};
+use crate::serve::{self, Options};
+use crate::terminal::{Style, Terminal};
+
+pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::listen(*terminal)?;
+    // A package can be served where there is no project at all.
+    let (mut params, dir) = match &args.package {
+        Some(dir) => (defaults()?, dir.clone()),
+        None => {
+            let opened = open(global)?;
+            let id = service(&opened.graph)?;
+            (params(&opened.graph, id)?, package_dir(&opened, id)?)
+        }
+    };
+    if let Some(host) = args.host {
+        params.host = host.to_string();
+    }
+    params.port = args.port.unwrap_or(params.port);
+    listen(&params, &dir, interrupt, terminal)
+}
+
+/// Launches a service stage whose package has just been made.
+pub(super) fn launch(
+    opened: &Opened,
+    id: StageId,
+    interrupt: Interrupt,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    listen(&params(&opened.graph, id)?, &package_dir(opened, id)?, interrupt, terminal)
+}
+
+fn service(graph: &Graph) -> anyhow::Result<StageId> {
+    let found = graph.ids().find(|id| graph.stage(*id).is_service());
+    let hint = "the pipeline has no stage of kind `serve`; name a package with `--package DIR`";
+    found.ok_or_else(|| ended(ExitCode::Usage, hint))
+}
+
+fn params(graph: &Graph, id: StageId) -> anyhow::Result<Params> {
+    Ok(Params::deserialize(&graph.stage(id).params)?)
+}
+
+fn defaults() -> anyhow::Result<Params> {
+    use engine::kind::Kind;
+    let none = serde_json::Value::Object(serde_json::Map::new());
+    let checked = crate::kinds::serve::Serve.params().check(&none);
+    Ok(Params::deserialize(checked.unwrap_or_default())?)
+}
+
+/// Where the package is that a service stage is plugged into.
+fn package_dir(opened: &Opened, id: StageId) -> anyhow::Result<PathBuf> {
+    let plugs: BTreeSet<_> = opened
+        .graph
+        .stage(id)
+        .inputs
+        .iter()
+        .flat_map(|port| &port.plugs)
+        .filter_map(|plug| match plug {
+            Plug::Stage { stage, output } => Some((*stage, *output)),
+            Plug::Data { .. } => None,
+        })
+        .collect();
+    let (stage, output) = plugs.first().context("the service is not plugged into a package")?;
+    let stage = opened.graph.stage(*stage);
+    let dir = opened.project.outputs.join(&stage.name).join(&stage.outputs[*output].path);
+    if !dir.is_dir() {
+        let name = &stage.name;
+        let message =
+            format!("the package of stage `{name}` is not there; `pipeline run` makes it");
+        return Err(Error::Missing(message).into());
+    }
+    Ok(dir)
+}
+
+fn listen(
+    params: &Params,
+    dir: &Path,
+    interrupt: Interrupt,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    let host: IpAddr = params.host.parse()?;
+    let address = SocketAddr::new(host, params.port);
+    let package = Package::load(dir).map_err(|error| unservable(dir, &error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(address).await.map_err(|error| bind(address, &error))?;
+        // From here on a signal ends the service cleanly.
+        let shutdown = interrupt.serve();
+        announce(listener.local_addr()?, &package, terminal);
+        drop(package);
+        let options = Options { max_body_bytes: params.max_body_bytes, ..Options::default() };
+        serve::run(listener, dir.to_owned(), options, shutdown).await
+    })?;
+    // Requests that did not end in time are not waited for.
+    runtime.shutdown_background();
+    terminal.note("the service has stopped");
+    Ok(ExitCode::Ok)
+}
+
+fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
+    let code = match error {
+        PackageError::Missing(_) => ExitCode::Missing,
+        PackageError::Altered(_) => ExitCode::Corrupt,
+        _ => ExitCode::Failed,
+    };
+    ended(code, format!("the package in `{}` cannot be served: {error}", dir.display()))
+}
+
+fn bind(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            let hint = "`--set serve.port=0` takes a free port, `--no-serve` launches nothing";
+            ended(ExitCode::Busy, format!("{address} is in use by another program\nhint: {hint}"))
+        }
+        _ => ended(ExitCode::Failed, format!("cannot listen on {address}: {error}")),
+    }
+}
+
+/// Says where the service is, with a line to try it.
+fn announce(address: SocketAddr, package: &Package, terminal: &Terminal) {
+    let url = format!("http://{address}");
+    if terminal.json {
+        terminal.json_line(&serde_json::json!({
+            "schema": "pipeline.event/1", "event": "serving", "url": url,
+            "model_version": package.version(),
+        }));
+        return;
+    }
+    if terminal.quiet {
+        // With port 0 nobody else could tell.
+        terminal.out(&url);
+        return;
+    }
+    let example = package.schema().example().to_string().replace('\'', "'\\''");
+    let version = package.version();
+    let heading = format!("serving model {version} on {url}");
+    terminal.note(&terminal.paint_err(&heading, Style::Good));
+    terminal.note(&format!("  page  {url}/"));
+    terminal.note(&format!(
+        "  try   curl {url}/predict -H 'content-type: application/json' -d '{example}'"
+    ));
+    terminal.note("  stop  Ctrl-C");
+}

@@ -1,0 +1,160 @@
+//! `pipeline verify`: proves that what is stored is what it says; `--rebuild` computes it again.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+use engine::error::{Error, ExitCode};
+use engine::graph::Plug;
+use engine::plan::{self, Fate};
+use engine::record::{Run, RunStage, Runs};
+use engine::spec;
+use engine::verify::{self, Finding};
+use serde_json::json;
+
+use super::{Opened, open};
+use crate::cli::{Global, Verify as Args};
+use crate::terminal::{Style, Terminal, counted};
+
+pub(super) fn verify(
+    global: &Global,
+    args: &Args,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    let opened = open(global)?;
+    let (mut findings, looked) = verify::verify(&opened.project, &opened.graph)?;
+    let mut n_rebuilt = 0;
+    if args.rebuild {
+        let (expected, mut missing) = expected(&opened)?;
+        findings.append(&mut missing);
+        n_rebuilt = expected.stages.len();
+        let rebuilt = rebuild(&opened, global, terminal)?;
+        findings.extend(verify::compare_rebuild(&expected, &rebuilt));
+    }
+    let code = verify::exit_code(&findings);
+    if terminal.json {
+        terminal.json_line(&json!({
+            "schema": "pipeline.verify/1", "findings": findings, "counted": looked,
+            "rebuilt": n_rebuilt, "exit_code": code,
+        }));
+    } else {
+        tell(&findings, terminal);
+        let rebuilt = match args.rebuild {
+            true => format!(", {n_rebuilt} stages rebuilt"),
+            false => String::new(),
+        };
+        let verdict = match findings.len() {
+            0 => terminal.paint("verified", Style::Good),
+            n => terminal.paint(&counted(n, "finding"), Style::Bad),
+        };
+        let stages = counted(looked.stages, "stage");
+        let objects = counted(looked.objects, "object");
+        let runs = counted(looked.runs, "run");
+        terminal.out(&format!("{verdict}: {stages} against the lock, {objects}, {runs}{rebuilt}"));
+    }
+    Ok(exit_code(code))
+}
+
+fn tell(findings: &[Finding], terminal: &Terminal) {
+    for finding in findings {
+        let word = terminal.paint(word(finding.code), Style::Bad);
+        terminal.out(&format!("{word}: {}", finding.message));
+        terminal.out(&format!("  hint: {}", finding.hint));
+    }
+}
+
+fn word(code: u8) -> &'static str {
+    match exit_code(code) {
+        ExitCode::Drift => "drift",
+        ExitCode::Missing => "missing",
+        ExitCode::Corrupt => "damaged",
+        ExitCode::NotReproducible => "not reproducible",
+        _ => "wrong",
+    }
+}
+
+fn exit_code(code: u8) -> ExitCode {
+    const CODES: [ExitCode; 4] =
+        [ExitCode::Drift, ExitCode::Missing, ExitCode::Corrupt, ExitCode::NotReproducible];
+    CODES.into_iter().find(|known| *known as u8 == code).unwrap_or(ExitCode::Ok)
+}
+
+/// What a rebuild must give: the outcome of every stage, as the store has it.
+fn expected(opened: &Opened) -> anyhow::Result<(Run, Vec<Finding>)> {
+    let graph = &opened.graph;
+    let selection = graph.ids().filter(|id| !graph.stage(*id).is_service()).collect();
+    let planned = plan::plan(&opened.project, graph, &selection, &BTreeSet::new())?;
+    let (mut stages, mut findings) = (Vec::new(), Vec::new());
+    for one in planned {
+        let stage = graph.stage(one.id);
+        if let Fate::Cached(outcome) = &one.fate {
+            stages.push(RunStage::new(&stage.name, stage.kind.name(), outcome));
+        } else {
+            findings.push(Finding {
+                code: ExitCode::Missing as u8,
+                stage: Some(stage.name.clone()),
+                message: format!("stage `{}` has no outcome to compare with", stage.name),
+                hint: "`pipeline run` computes it".to_owned(),
+            });
+        }
+    }
+    Ok((Run::new(&graph.name, stages), findings))
+}
+
+/// Runs the whole pipeline once more: another directory, an empty cache, a fresh process, another
+/// number of threads. The data is read where it is.
+fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Result<Run> {
+    let Opened { project, graph, .. } = opened;
+    // In the scratch of the store, which is swept when this process is killed.
+    let place = project.store.scratch()?;
+    copy_spec(&project.root, place.path()).context("cannot copy the pipeline")?;
+    // Another number than that of the run that is repeated.
+    let is_three = project.runs.find("@").is_ok_and(|last| last.observed.jobs == 3);
+    let threads = if is_three { 2 } else { 3 };
+    let n_stages = graph.stages.iter().filter(|stage| !stage.is_service()).count();
+    terminal.note(&format!("rebuilding {n_stages} stages with {threads} threads"));
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("run").arg("--project").arg(place.path()).args(["--no-serve", "--quiet"]);
+    command.args(["--jobs", &threads.to_string()]);
+    command.args(global.profile.iter().flat_map(|name| ["--profile", name]));
+    command.args(global.set.iter().flat_map(|value| ["--set", value]));
+    let root = fs::canonicalize(&project.root)?;
+    for plug in graph.stages.iter().flat_map(|stage| &stage.inputs).flat_map(|port| &port.plugs) {
+        if let Plug::Data { name, path } = plug {
+            // Written as TOML, so that no path is taken for another type.
+            let path = toml::Value::from(root.join(path).to_string_lossy().as_ref());
+            command.arg("--set").arg(format!("data.{name}={path}"));
+        }
+    }
+    command.env("RAYON_NUM_THREADS", threads.to_string());
+    command.env("POLARS_MAX_THREADS", threads.to_string());
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    // A gate that does not hold now, and did then, is other bytes; anything else proves nothing.
+    let code = status.code();
+    if !status.success() && code != Some(ExitCode::Drift as i32) {
+        let code = code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        anyhow::bail!("the rebuild could not be made: it ended with {code}");
+    }
+    match Runs::new(place.path().join("outputs/runs")).find("@") {
+        Ok(recorded) => Ok(recorded.run),
+        Err(Error::Missing(_)) => Ok(Run::new(&graph.name, Vec::new())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn copy_spec(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::copy(from.join(spec::FILE_NAME), to.join(spec::FILE_NAME))?;
+    let stages = from.join("stages");
+    if stages.is_dir() {
+        fs::create_dir(to.join("stages"))?;
+        for entry in fs::read_dir(stages)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                fs::copy(entry.path(), to.join("stages").join(entry.file_name()))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Tells how a run goes: live on a terminal, line by line elsewhere, as JSON events on request.
+//!
+//! One line per stage when it ends, with the reason why it ran and what its kind found.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::kind::Findings;
+use engine::reason::Reason;
+use engine::schedule::{Event, Observer, Report, Status};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Style, Terminal, seconds, write_line};
+
+/// The schema of the JSON events.
+const SCHEMA: &str = "pipeline.event/1";
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Tells how a run goes.
+pub struct Progress {
+    terminal: Terminal,
+    name_width: usize,
+    bars: Option<MultiProgress>,
+    spinners: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl Progress {
+    /// Progress of stages whose names are at most this wide.
+    pub fn new(terminal: Terminal, name_width: usize) -> Progress {
+        let bars =
+            terminal.is_live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Progress { terminal, name_width, bars, spinners: Mutex::default() }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bars {
+            // Above the spinners; what cannot be written is not told.
+            Some(bars) => drop(bars.println(text)),
+            None => write_line(&mut std::io::stderr().lock(), text),
+        }
+    }
+
+    fn spin(&self, stage: &str, text: String) {
+        let Some(bars) = &self.bars else { return };
+        let mut spinners = self.spinners.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = spinners.entry(stage.to_owned()).or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        bar.set_message(text);
+    }
+
+    fn ended(&self, report: &Report) {
+        let spinner = {
+            let mut spinners = self.spinners.lock().unwrap_or_else(PoisonError::into_inner);
+            spinners.remove(&report.stage)
+        };
+        if let Some(bar) = spinner {
+            bar.finish_and_clear();
+        }
+        let Told { word, style, time, why } = told(report);
+        let name = format!("{:<width$}", report.stage, width = self.name_width);
+        let word = self.terminal.paint_err(&format!("{word:<7}"), style);
+        let why = self.terminal.paint_err(&why, Style::Dim);
+        self.line(format!("{name}  {word} {time:>7}  {why}").trim_end());
+        let findings = findings(report);
+        if let Some(findings) = findings.filter(|_| !is_cached(report) || self.terminal.verbose) {
+            findings.remarks.iter().flat_map(|remark| remark.lines()).for_each(|line| {
+                self.line(&format!("{:width$}  {line}", "", width = self.name_width));
+            });
+        }
+    }
+}
+
+/// The parts of a stage's line.
+struct Told {
+    word: &'static str,
+    style: Style,
+    time: String,
+    why: String,
+}
+
+fn told(report: &Report) -> Told {
+    let time = seconds(report.seconds);
+    match &report.status {
+        Status::Ran(reason, _) => {
+            Told { word: "run", style: Style::Good, time, why: because(reason) }
+        }
+        Status::Cached(_) => {
+            Told { word: "cached", style: Style::Dim, time: String::new(), why: String::new() }
+        }
+        Status::Failed(failure) => {
+            let word = if failure.is_gate { "gate" } else { "failed" };
+            Told { word, style: Style::Bad, time, why: failure.message.clone() }
+        }
+        Status::Skipped => {
+            Told { word: "skipped", style: Style::Warn, time: String::new(), why: String::new() }
+        }
+    }
+}
+
+fn because(reason: &Reason) -> String {
+    format!("because {reason}")
+}
+
+fn is_cached(report: &Report) -> bool {
+    matches!(report.status, Status::Cached(_))
+}
+
+fn findings(report: &Report) -> Option<&Findings> {
+    match &report.status {
+        Status::Failed(failure) => Some(&failure.findings),
+        _ => report.outcome().map(|outcome| &outcome.findings),
+    }
+}
+
+impl Observer for Progress {
+    fn observe(&self, event: Event<'_>) {
+        if self.terminal.json {
+            self.terminal.json_line(&as_json(event));
+            return;
+        }
+        match event {
+            Event::Started { stage, reason } => {
+                self.spin(stage, format!("{stage}  {}", because(reason)));
+            }
+            Event::Waiting { stage } => {
+                let text = format!("{stage}  waits for another process");
+                match self.bars {
+                    Some(_) => self.spin(stage, text),
+                    None => self.line(&text),
+                }
+            }
+            Event::Ended(report) => {
+                let is_wrong = matches!(report.status, Status::Failed(_));
+                if !self.terminal.quiet || is_wrong {
+                    self.ended(report);
+                }
+            }
+            Event::Warning(message) => self
+                .line(&format!("{} {message}", self.terminal.paint_err("warning:", Style::Warn))),
+        }
+    }
+}
+
+fn as_json(event: Event<'_>) -> Value {
+    match event {
+        Event::Started { stage, reason } => json!({
+            "schema": SCHEMA, "event": "started", "stage": stage, "reason": reason.to_string(),
+        }),
+        Event::Waiting { stage } => json!({"schema": SCHEMA, "event": "waiting", "stage": stage}),
+        Event::Warning(message) => {
+            json!({"schema": SCHEMA, "event": "warning", "message": message})
+        }
+        Event::Ended(report) => {
+            let mut document = json!({
+                "schema": SCHEMA,
+                "event": "ended",
+                "stage": report.stage,
+                "status": status(&report.status),
+                "seconds": report.seconds,
+            });
+            if let Status::Ran(reason, _) = &report.status {
+                document["reason"] = reason.to_string().into();
+            }
+            if let Status::Failed(failure) = &report.status {
+                document["error"] = failure.message.clone().into();
+            }
+            if let Some(outcome) = report.outcome() {
+                document["key"] = outcome.key.to_string().into();
+            }
+            if let Some(findings) = findings(report) {
+                document["remarks"] = findings.remarks.clone().into();
+            }
+            document
+        }
+    }
+}
+
+/// The word for how a stage ended, as records and events have it.
+pub(crate) fn status(status: &Status) -> &'static str {
+    match status {
+        Status::Ran(..) => "run",
+        Status::Cached(_) => "cached",
+        Status::Failed(failure) if failure.is_gate => "gate",
+        Status::Failed(_) => "failed",
+        Status::Skipped => "skipped",
+    }
+}
