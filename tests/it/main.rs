@@ -1,1 +1,16 @@
-//! x
+//! The tests of the whole product: the binary as a user calls it, and the rules of the house.
+//!
+//! One binary, because linking is what tests wait for. `lab` makes a project and runs verbs in it;
+//! every other file is a list of promises.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod docs;
+mod example;
+mod house;
+mod lab;
+mod mistakes;
+mod real_data;
+mod reproducible;
+mod service;
+mod verbs;

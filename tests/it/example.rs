@@ -1,0 +1,179 @@
+//! The shipped example: what runs again after which change, and that damage heals.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use engine::canonical;
+use engine::digest::Digest;
+
+use crate::lab::{Lab, flip_byte};
+
+const ALL: [&str; 9] = [
+    "evaluate",
+    "log",
+    "package",
+    "profile",
+    "split",
+    "train@forest",
+    "train@logistic",
+    "train@tree",
+    "validate",
+];
+
+#[test]
+fn a_second_run_executes_nothing() {
+    let lab = Lab::example();
+    assert_eq!(lab.executed(&[]), ALL);
+    assert_eq!(lab.executed(&[]), [""; 0]);
+    lab.call(&["run", "--no-serve"]).expect(0).tells("nothing to do");
+    lab.call(&["status", "--exit-code"]).expect(0).tells("up to date");
+}
+
+#[test]
+fn what_does_not_change_content_runs_nothing() {
+    let lab = Lab::example_that_ran();
+    let data = fs::File::options().write(true).open(lab.path("data/subscribers.csv")).unwrap();
+    data.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    lab.edit("stages/train.toml", "kind =", "# a comment\nkind =");
+    assert_eq!(lab.executed(&["--jobs", "1"]), [""; 0]);
+
+    let moved = Lab::empty();
+    for name in ["pipeline.toml", "pipeline.lock", "stages", "data", "outputs"] {
+        fs::rename(lab.path(name), moved.path(name)).unwrap();
+    }
+    assert_eq!(moved.executed(&[]), [""; 0]);
+}
+
+#[test]
+fn a_changed_parameter_runs_exactly_what_depends_on_it_and_why_names_it() {
+    let lab = Lab::example_that_ran();
+    lab.edit("stages/train.toml", "n_estimators = 100", "n_estimators = 101");
+    lab.call(&["why", "train@forest"]).expect(0).tells("params.n_estimators: 100 -> 101");
+    lab.call(&["why", "evaluate"])
+        .expect(0)
+        .tells("train@forest runs because params.n_estimators: 100 -> 101");
+    let both = ["why", "evaluate", "--set", "evaluate.champion=f1"];
+    lab.call(&both).expect(0).tells("params.champion: roc_auc -> f1");
+    lab.call(&["status", "--exit-code"]).expect(3).tells("train@forest");
+    lab.call(&["run", "--no-serve", "--locked"]).expect(3).tells("params.n_estimators");
+    let executed = lab.executed(&[]);
+    assert_eq!(executed, ["evaluate", "log", "package", "train@forest"]);
+
+    let diff = lab.call(&["diff"]).expect(0);
+    let cause = diff.out.lines().nth(2).unwrap();
+    assert_eq!(cause, "cause  train@forest  params.n_estimators: 100 -> 101", "{}", diff.out);
+    lab.call(&["diff", "--exit-code"]).expect(3);
+    lab.call(&["diff", "@", "@", "--exit-code"]).expect(0).tells("bit-identical");
+}
+
+#[test]
+fn a_parameter_set_for_one_run_is_told_as_the_reason() {
+    let lab = Lab::example_that_ran();
+    let before = lab.read("stages/train.toml");
+    let ended = lab.call(&["run", "--no-serve", "--set", "train@logistic.C=0.5"]).expect(0);
+    assert!(ended.err.contains("because params.C: 1.0 -> 0.5"), "{}", ended.err);
+    assert_eq!(lab.read("stages/train.toml"), before);
+}
+
+#[test]
+fn a_flipped_byte_in_any_object_is_found_named_and_healed() {
+    let lab = Lab::example_that_ran();
+    lab.call(&["verify"]).expect(0).tells("verified");
+    for object in lab.objects() {
+        flip_byte(&object);
+        let name = object.strip_prefix(lab.path("")).unwrap().display().to_string();
+        lab.call(&["verify"]).expect(5).tells(&name);
+        lab.call(&["run", "--no-serve"]).expect(0);
+        lab.call(&["verify"]).expect(0).tells("verified");
+    }
+}
+
+#[test]
+fn a_rebuild_in_a_fresh_process_gives_the_same_bytes() {
+    let lab = Lab::example_that_ran();
+    lab.call(&["verify", "--rebuild"]).expect(0).tells("9 stages rebuilt");
+}
+
+#[test]
+fn an_edited_or_removed_output_is_not_up_to_date() {
+    let lab = Lab::example_that_ran();
+    lab.write("outputs/validate/validation.json", "{}");
+    let told = "outputs/validate/validation.json is not what its stage yielded";
+    lab.call(&["status", "--exit-code"]).expect(3).tells(told);
+    lab.call(&["verify"]).expect(5).tells("validation.json");
+    fs::remove_dir_all(lab.path("outputs/package")).unwrap();
+    lab.call(&["status"]).expect(0).tells("outputs/package/package/model.json");
+    lab.call(&["serve", "--port", "0"]).expect(4).tells("`pipeline run` makes it");
+    lab.call(&["run", "--no-serve"]).expect(0).tells("nothing to do");
+    lab.call(&["status", "--exit-code"]).expect(0);
+    lab.call(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_rebuild_finds_an_outcome_that_nothing_computed() {
+    let lab = Lab::example_that_ran();
+    let run: serde_json::Value =
+        serde_json::from_str(&lab.call(&["show", "--json"]).expect(0).out).unwrap();
+    let stage = |name: &str| {
+        let stages = run["run"]["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["stage"] == name).unwrap().clone()
+    };
+    // The report of `validate` becomes the profile, with every digest in its place.
+    let key = stage("validate")["key"].as_str().unwrap().to_owned();
+    let path = format!("outputs/store/outcomes/{}/{}", &key[..2], &key[2..]);
+    let mut outcome = lab.json(&path)["document"].clone();
+    outcome["files"][0]["digest"] = stage("profile")["files"][1]["digest"].clone();
+    outcome["files"][0]["size"] = stage("profile")["files"][1]["size"].clone();
+    let check = Digest::of(&canonical::to_bytes(&outcome));
+    let sealed = serde_json::json!({"check": check, "document": outcome});
+    fs::remove_file(lab.path(&path)).unwrap();
+    lab.write(&path, std::str::from_utf8(&canonical::to_bytes(&sealed)).unwrap());
+    lab.call(&["verify"]).expect(0);
+    lab.call(&["verify", "--rebuild"]).expect(7).tells("stage `validate`: `validation.json`");
+}
+
+#[test]
+fn equal_bytes_under_another_extension_are_read_again() {
+    let lab = Lab::empty();
+    lab.write("t.csv", "x\n1\n2\n");
+    lab.write("t.tsv", "x\n1\n2\n");
+    lab.write(
+        "pipeline.toml",
+        "name = \"p\"\nstages = [\"profile\"]\n[data]\nt = \"t.csv\"\n\
+         [stage.profile]\nkind = \"profile\"\ninputs.table = \"data.t\"\n",
+    );
+    assert_eq!(lab.executed(&[]), ["profile"]);
+    assert_eq!(lab.executed(&["--set", "data.t=t.tsv"]), ["profile"]);
+    lab.call(&["diff"]).expect(0).tells("inputs.table.extension: csv -> tsv");
+    lab.call(&["verify"]).expect(3);
+}
+
+#[test]
+fn a_gate_that_does_not_hold_ends_with_3_and_a_failed_expectation_with_1() {
+    let lab = Lab::example();
+    lab.edit("stages/evaluate.toml", "min = 0.55", "min = 0.999");
+    lab.call(&["run", "--no-serve"]).expect(3).tells("recall").tells("0.999");
+    assert!(lab.path("outputs/failed/evaluate/metrics.json").exists());
+    assert!(!lab.path("outputs/evaluate").exists(), "a failed stage publishes nothing");
+    assert_eq!(lab.read("pipeline.lock"), Lab::example().read("pipeline.lock"));
+
+    let lab = Lab::example();
+    lab.edit("stages/validate.toml", "max_value = 72", "max_value = 71");
+    let ended = lab.call(&["run", "--no-serve"]).expect(1);
+    assert!(ended.err.contains("tenure_months") && ended.err.contains("72"), "{}", ended.err);
+    assert!(!lab.path("outputs/split").exists(), "nothing starts after a failure");
+}
+
+#[test]
+fn the_best_reachable_figure_stands_beside_the_models() {
+    let lab = Lab::example_that_ran();
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    let auc = |side: &serde_json::Value| side["test"]["overall"]["roc_auc"].as_f64().unwrap();
+    let champion = metrics["champion"].as_str().unwrap();
+    let (found, reachable) = (auc(&metrics["variants"][champion]), auc(&metrics["reference"]));
+    assert!(found < reachable && reachable < 1.0, "{found} of {reachable}");
+    let told = lab.call(&["run", "--no-serve", "--verbose"]).expect(0).err;
+    let line =
+        format!("reference: roc_auc {reachable:.4} on test, where the champion has {found:.4}");
+    assert!(told.contains(&line), "{told}");
+}

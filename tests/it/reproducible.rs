@@ -1,0 +1,90 @@
+//! The same bits, wherever and however they are computed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::lab::Lab;
+
+/// The release build, made when it is not there yet: the comparison is the point of the test.
+fn release() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--bin", "pipeline", "--quiet"])
+        .current_dir(root)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let debug = PathBuf::from(env!("CARGO_BIN_EXE_pipeline"));
+    let target = debug.parent().and_then(Path::parent).unwrap();
+    target.join("release/pipeline")
+}
+
+fn result_with(program: Option<PathBuf>, threads: &str) -> (String, String) {
+    let lab = Lab::example();
+    let lab = if let Some(program) = program { lab.with_program(program) } else { lab };
+    let mut command = lab.command(&["run", "--no-serve", "--json", "--jobs", threads]);
+    command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: serde_json::Value =
+        String::from_utf8(output.stdout).unwrap().lines().last().unwrap().parse().unwrap();
+    (summary["result"].as_str().unwrap().to_owned(), lab.read("pipeline.lock"))
+}
+
+#[test]
+fn any_directory_thread_count_and_build_gives_the_same_result_and_lock() {
+    let first = result_with(None, "1");
+    for threads in ["2", "8"] {
+        assert_eq!(result_with(None, threads), first, "debug, {threads} threads");
+    }
+    let release = release();
+    for threads in ["1", "2", "8"] {
+        assert_eq!(result_with(Some(release.clone()), threads), first, "release, {threads}");
+    }
+}
+
+/// The example on another CPU: the oldest x86-64 with SSE4.2, one with AVX2 and FMA, and the widest
+/// that qemu knows.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that could not be made must be seen")]
+fn any_cpu_gives_the_committed_lock() {
+    let emulator = "qemu-x86_64";
+    if Command::new(emulator).arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "`{emulator}` must be there in CI");
+        eprintln!("SKIPPED: `{emulator}` (Debian: qemu-user) is not there");
+        return;
+    }
+    let program = release().display().to_string();
+    for cpu in ["Nehalem", "Haswell", "max"] {
+        let lab = Lab::example().with_program(PathBuf::from(emulator));
+        lab.call(&["-cpu", cpu, &program, "run", "--no-serve", "--locked"]).expect(0);
+    }
+}
+
+#[test]
+fn another_locale_time_zone_and_libm_give_the_same_result() {
+    let plain = Lab::example();
+    let strange = Lab::example();
+    let run = |lab: &Lab, variables: &[(&str, &str)]| {
+        let mut command = lab.command(&["run", "--no-serve", "--json"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lab.read("pipeline.lock")
+    };
+    let variables = [
+        ("LC_ALL", "de_DE.UTF-8"),
+        ("TZ", "Pacific/Kiritimati"),
+        ("HOME", "/nonexistent"),
+        ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-FMA,-AVX2,-FMA4"),
+    ];
+    assert_eq!(run(&plain, &[]), run(&strange, &variables));
+}
+
+#[test]
+fn the_committed_lock_is_what_the_example_gives() {
+    let lab = Lab::example();
+    let committed = lab.read("pipeline.lock");
+    lab.call(&["run", "--no-serve", "--locked"]).expect(0);
+    assert_eq!(lab.read("pipeline.lock"), committed);
+}
