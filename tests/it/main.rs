@@ -8,6 +8,7 @@
 mod docs;
 mod example;
 mod house;
+mod interrupted;
 mod lab;
 mod mistakes;
 mod real_data;
