@@ -18,7 +18,7 @@ pub(super) fn log(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     let opened = open(global)?;
     let runs = &opened.project.runs;
     let mut table =
-        Table::new(["run", "started", "status", "stages", "took", "commit", "result", "metrics"]);
+        Table::new(["run", "started", "status", "ran", "took", "commit", "result", "metrics"]);
     let mut n_runs = 0;
     for dir in runs.list()?.iter().rev().take(args.limit) {
         let recorded = match runs.read(dir) {

@@ -17,7 +17,7 @@ use crate::ml::columns::Columns;
 use crate::ml::evaluation::document::{Document, FORMAT, Variant, metric_name};
 use crate::ml::evaluation::gates::{Bound, judge};
 use crate::ml::evaluation::{
-    Evaluated, Report, Rows, Side, champion, check_models, evaluate, reference_scores,
+    Evaluated, OVERALL, Report, Rows, Side, champion, check_models, evaluate, reference_scores,
 };
 use crate::ml::metrics::{Metric, ThresholdRule};
 use crate::ml::model::Model;
@@ -283,12 +283,15 @@ fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: Metric) {
     }
     let reference = found.reference.iter().map(|evaluated| (REFERENCE, evaluated));
     let variants = found.variants.iter().map(|(name, evaluated)| (name.as_str(), evaluated));
-    // The champion once more under a name that stays when another variant is chosen, so that runs
-    // can be compared by it.
-    for (name, evaluated) in variants.chain(reference).chain([(CHAMPION, champion)]) {
+    for (name, evaluated) in variants.chain(reference) {
         context.metric(format!("{name}.threshold"), evaluated.threshold, Goal::None);
         tell_report(context, name, &evaluated.test);
     }
+    // The champion overall once more, under a name that stays when another variant is chosen, so
+    // that runs can be compared by it.
+    let mut overall = champion.test.clone();
+    overall.retain(|segment, _| segment == OVERALL);
+    tell_report(context, CHAMPION, &overall);
 }
 
 fn tell_report(context: &Context<'_>, name: &str, report: &Report) {
