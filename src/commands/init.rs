@@ -15,7 +15,7 @@ use super::ended;
 use crate::cli::{Global, Init as Args};
 use crate::ml::profile::{self, ColumnProfile, Limits, Profile};
 use crate::ml::schema::{FieldType, Roles};
-use crate::ml::table::Table;
+use crate::ml::table::{Column, Table};
 use crate::ml::{table_file, target};
 use crate::terminal::Terminal;
 
@@ -124,7 +124,9 @@ impl Guess {
         let id = profile.columns.iter().find(|c| is_id(c, &args.target, profile.rows));
         let id = id.map(|column| column.name.clone());
         let is_ignored = |column: &&ColumnProfile| {
-            let is_useless = column.ty == FieldType::Text || is_called_id(&column.name);
+            let is_useless = column.ty == FieldType::Text
+                || is_called_id(&column.name)
+                || table.column(&column.name).is_some_and(is_dates);
             is_useless && column.name != args.target && Some(&column.name) != id.as_ref()
         };
         let ignored = profile.columns.iter().filter(is_ignored).map(|c| c.name.clone()).collect();
@@ -138,7 +140,7 @@ impl Guess {
             None => notes.push("no column names the rows: their whole content does".to_owned()),
         }
         for name in &self.ignored {
-            notes.push(format!("`{name}` is free text, or ids that repeat: it is not used"));
+            notes.push(format!("`{name}` is free text, dates, or ids that repeat: it is not used"));
         }
         notes
     }
@@ -150,7 +152,7 @@ impl Guess {
         }
         for ignored in &self.ignored {
             roles.push_str(&format!(
-                "{} = \"ignore\"  # free text, or ids that repeat\n",
+                "{} = \"ignore\"  # free text, dates, or ids that repeat\n",
                 key(ignored)
             ));
         }
@@ -240,6 +242,17 @@ fn is_id(column: &ColumnProfile, target: &str, rows: usize) -> bool {
         FieldType::Number | FieldType::Boolean => false,
     };
     fits && column.name != target && column.missing == 0 && column.distinct == rows
+}
+
+/// Whether every value begins as a date does: a day of the data is no category of another day.
+fn is_dates(column: &Column) -> bool {
+    let is_date = |text: String| {
+        let pattern = "dddd-dd-dd";
+        let fits = |(c, p): (char, char)| if p == 'd' { c.is_ascii_digit() } else { c == p };
+        text.len() >= pattern.len() && text.chars().zip(pattern.chars()).all(fits)
+    };
+    let mut dates = (0..column.len()).filter_map(|row| column.text(row)).map(is_date).peekable();
+    dates.peek().is_some() && dates.all(|is_date| is_date)
 }
 
 fn is_called_id(name: &str) -> bool {

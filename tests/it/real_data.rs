@@ -67,6 +67,25 @@ fn a_table_with_odd_column_names_runs_from_init() {
 }
 
 #[test]
+fn init_takes_neither_dates_nor_repeated_ids_for_features() {
+    let lab = Lab::empty();
+    let rows: String = (0..60)
+        .map(|i| {
+            let (day, label) = (i % 28 + 1, if i % 3 == 0 { "yes" } else { "no" });
+            format!("{},2026-01-{day:02},{i},{label}\n", i / 2)
+        })
+        .collect();
+    lab.write("t.csv", &format!("user_id,joined,x,left\n{rows}"));
+    lab.call(&["init", "t.csv", "--target", "left"])
+        .expect(0)
+        .tells("`joined` is free text, dates");
+    let pipeline = lab.read("pipeline.toml");
+    assert!(pipeline.contains("user_id = \"ignore\"") && pipeline.contains("joined = \"ignore\""));
+    assert!(!pipeline.contains("\nx = "), "{pipeline}");
+    assert_eq!(lab.read(".gitignore"), "/outputs\n");
+}
+
+#[test]
 fn init_refuses_what_it_cannot_use_and_writes_nothing() {
     let lab = Lab::empty();
     lab.write("t.csv", "id,x,y\na,1,0\nb,2,1\nc,3,2\n");
