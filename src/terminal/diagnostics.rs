@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use super::counted;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use engine::error::{Diagnostic, Mistakes, Place, SourceId, Sources};
+use engine::error::{Diagnostic, Error, Mistakes, Place, SourceId, Sources};
+use serde_json::{Value, json};
+
+/// The schema of an error.
+const SCHEMA: &str = "pipeline.error/1";
 
 /// All mistakes, then how many there are.
 pub(super) fn render(mistakes: &Mistakes, is_colored: bool) -> String {
@@ -24,6 +28,26 @@ pub(super) fn render(mistakes: &Mistakes, is_colored: bool) -> String {
         );
     }
     parts.join("\n\n")
+}
+
+/// An error as a document for programs: each mistake with its place.
+pub(super) fn as_json(error: &anyhow::Error) -> Value {
+    let Some(Error::Config(found)) = error.downcast_ref::<Error>() else {
+        return json!({"schema": SCHEMA, "error": format!("{error:#}")});
+    };
+    let mistake = |diagnostic: &Diagnostic| {
+        let place = diagnostic.place.as_ref();
+        let at = place.map(|place| found.sources.line_and_column(place));
+        json!({
+            "message": diagnostic.message,
+            "file": place.map(|place| found.sources.get(place.source).name.as_str()),
+            "line": at.map(|(line, _)| line),
+            "column": at.map(|(_, column)| column),
+            "hints": diagnostic.hints,
+        })
+    };
+    let mistakes: Vec<_> = found.diagnostics.iter().map(mistake).collect();
+    json!({"schema": SCHEMA, "error": "the configuration is wrong", "mistakes": mistakes})
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {

@@ -94,6 +94,9 @@ impl Terminal {
 
     /// What stopped the verb.
     pub fn error(&self, error: &anyhow::Error) {
+        if self.json {
+            return self.json_line(&diagnostics::as_json(error));
+        }
         let text = match error.downcast_ref::<Error>() {
             Some(Error::Config(mistakes)) => diagnostics::render(mistakes, self.color_err),
             _ => format!("{} {error:#}", self.paint_err("error:", Style::Bad)),

@@ -29,6 +29,29 @@ fn all_mistakes_of_all_files_are_told_at_once_with_lines_and_carets() {
 }
 
 #[test]
+fn mistakes_are_told_to_programs_as_json() {
+    let lab = Lab::example();
+    lab.edit("stages/train.toml", "max_depth", "max_dept");
+    let out = lab.call(&["plan", "--json"]).expect(2).out;
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["schema"], "pipeline.error/1");
+    let mistake = &told["mistakes"][0];
+    assert_eq!(mistake["file"], "stages/train.toml");
+    assert!(mistake["line"].is_u64() && mistake["column"].is_u64(), "{told}");
+    assert_eq!(mistake["hints"][0], "did you mean `max_depth`?");
+    let out = lab.call(&["show", "nothing", "--json"]).expect(2).out;
+    assert!(out.contains("pipeline.error/1"), "{out}");
+}
+
+#[test]
+fn a_wrong_default_is_told_once() {
+    let lab = Lab::example();
+    lab.edit("pipeline.toml", "churned = \"target\"", "churned = \"targt\"");
+    let told = lab.call(&["plan"]).expect(2).err;
+    assert_eq!(told.matches("did you mean `target`?").count(), 1, "{told}");
+}
+
+#[test]
 fn a_value_out_of_its_range_names_the_range() {
     let lab = Lab::example();
     let set = "train@forest.n_estimators=0";

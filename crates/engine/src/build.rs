@@ -24,7 +24,8 @@ pub type Kinds = &'static [&'static dyn Kind];
 /// Builds the graph that a spec means, with all that is wrong with it. The graph is only to be
 /// used when there are no diagnostics.
 pub fn build(spec: &Spec, kinds: Kinds) -> (Graph, Vec<Diagnostic>) {
-    let mut builder = Builder { spec, kinds, diagnostics: Vec::new(), stages: Vec::new() };
+    let (diagnostics, stages, blamed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut builder = Builder { spec, kinds, diagnostics, stages, blamed };
     builder.check_root();
     for name in builder.listed() {
         builder.expand(&name);
@@ -54,6 +55,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) kinds: Kinds,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) stages: Vec<Draft<'a>>,
+    /// What was said of parameters: a default is checked for every stage and told once.
+    blamed: Vec<(Option<Place>, String)>,
 }
 
 /// Per stage: its ports, and the stages it comes after, as indices of drafts.
@@ -274,6 +277,11 @@ impl<'a> Builder<'a> {
             Some(Step::Key(key)) if !complaint.at_key => format!("`{key}`: {}", complaint.message),
             _ => complaint.message,
         };
+        let blame = (place.clone(), message.clone());
+        if self.blamed.contains(&blame) {
+            return;
+        }
+        self.blamed.push(blame);
         let message = format!("{message} (stage `{stage_name}`, kind `{}`)", kind.name());
         let diagnostic = Diagnostic::new(message).at(place).hinted(complaint.hint);
         self.diagnostics.push(diagnostic);
