@@ -1,5 +1,7 @@
 //! `pipeline show RUN`: everything about a run.
 
+use std::collections::BTreeMap;
+
 use engine::canonical;
 use engine::error::ExitCode;
 use engine::record::{Recorded, RunStage};
@@ -13,7 +15,13 @@ pub(super) fn show(global: &Global, args: &Args, terminal: &Terminal) -> anyhow:
     let opened = open(global)?;
     let recorded = opened.project.runs.find(&args.run)?;
     if terminal.json {
-        terminal.json_line(&log::as_json(&recorded));
+        let recipe = |stage: &RunStage| {
+            Some((stage.stage.clone(), opened.project.store.recipe(&stage.key)?))
+        };
+        let recipes: BTreeMap<_, _> = recorded.run.stages.iter().filter_map(recipe).collect();
+        let mut document = log::as_json(&recorded);
+        document["recipes"] = serde_json::to_value(recipes)?;
+        terminal.json_line(&document);
         return Ok(ExitCode::Ok);
     }
     heading(&recorded, terminal);

@@ -40,6 +40,8 @@ fn the_record_of_a_run_is_listed_and_shown() {
     for text in ["param   C = 1.0", "roc_auc", "train.parquet", "code", "commit"] {
         assert!(shown.contains(text), "`{text}` is not shown:\n{shown}");
     }
+    let json: Value = serde_json::from_str(&lab.call(&["show", "--json"]).expect(0).out).unwrap();
+    assert_eq!(json["recipes"]["train@logistic"]["params"]["C"], 1.0);
     let experiment = lab.json("outputs/log/experiment.json").to_string();
     for text in ["n_estimators", "\"code\"", "roc_auc"] {
         assert!(experiment.contains(text), "{text}");
@@ -127,6 +129,10 @@ fn the_resolved_configuration_says_where_each_value_was_written() {
     let told = lab.call(&["config", "--origin", "--set", "train.class_weight=none"]).expect(0).out;
     assert!(told.contains("# stages/train.toml:"), "{told}");
     assert!(told.contains("stage.train.params.class_weight = \"none\"  # --set"), "{told}");
+    let line = "stage.train.variant.forest.params.max_features = \"sqrt\"  # default of kind train";
+    assert!(told.contains(line), "{told}");
+    let written = told.lines().filter(|line| line.contains("forest.params.n_estimators"));
+    assert_eq!(written.count(), 1, "{told}");
     let mut command = lab.command(&["config", "--origin"]);
     command.env("PIPELINE_SET__seed", "5").env("PIPELINE_WORKSPACE", "/azure");
     let told = String::from_utf8(command.output().unwrap().stdout).unwrap();
