@@ -134,7 +134,8 @@ impl Observer for Progress {
                 let text = format!("{stage}  waits for another process");
                 match self.bars {
                     Some(_) => self.spin(stage, text),
-                    None => self.line(&text),
+                    None if !self.terminal.quiet => self.line(&text),
+                    None => {}
                 }
             }
             Event::Ended(report) => {
