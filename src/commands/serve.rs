@@ -104,9 +104,8 @@ fn listen(
         // From here on a signal ends the service cleanly.
         let shutdown = interrupt.serve();
         announce(listener.local_addr()?, &package, terminal);
-        drop(package);
         let options = Options { max_body_bytes: params.max_body_bytes, ..Options::default() };
-        serve::run(listener, dir.to_owned(), options, shutdown).await
+        serve::run(listener, package, dir.to_owned(), options, shutdown).await
     })?;
     // Requests that did not end in time are not waited for.
     runtime.shutdown_background();

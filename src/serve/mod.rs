@@ -31,21 +31,22 @@ use tokio::task::JoinHandle;
 pub use state::Options;
 use state::State;
 
-/// Serves a package until `shutdown` is done, then lets requests in flight end, but not for ever.
-/// Runs on a tokio runtime with time and I/O enabled.
+use crate::ml::package::Package;
+
+/// Serves a package, which was loaded from `package_dir`, until `shutdown` is done, then lets
+/// requests in flight end, but not for ever. Runs on a tokio runtime with time and I/O enabled.
 ///
 /// # Errors
-/// When the package cannot be loaded and proved: nothing is served then.
+/// When the server ends by itself.
 pub async fn run(
     listener: TcpListener,
+    package: Package,
     package_dir: PathBuf,
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let drain_timeout = options.drain_timeout;
-    let loading = tokio::task::spawn_blocking(|| State::load(package_dir, options));
-    let state = loading.await?.context("the package cannot be served")?;
-    let state = Arc::new(state);
+    let state = Arc::new(State::new(package, package_dir, options));
     let recheck = tokio::spawn(recheck(Arc::clone(&state)));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = warp::serve(routes::api(Arc::clone(&state)))

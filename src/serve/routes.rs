@@ -301,7 +301,8 @@ mod tests {
     fn a_stalled_body_is_given_up() {
         let dir = small_package();
         let options = Options { body_timeout: Duration::from_millis(20), ..Options::default() };
-        let state = State::load(dir.path().to_owned(), options).unwrap();
+        let package = crate::ml::package::Package::load(dir.path()).unwrap();
+        let state = State::new(package, dir.path().to_owned(), options);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let headers = HeaderMap::new();
         let read = read_body(&state, &headers, Pending);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::ml::package::{Package, PackageError};
+use crate::ml::package::Package;
 use crate::serve::health::Watch;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
@@ -50,14 +50,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Loads and proves the package.
-    ///
-    /// # Errors
-    /// Why it is no package that predicts what it should.
-    pub(crate) fn load(dir: PathBuf, options: Options) -> Result<State, PackageError> {
-        let package = Package::load(&dir)?;
+    /// The state of a service whose package was loaded, and so proved, from a directory.
+    pub(crate) fn new(package: Package, dir: PathBuf, options: Options) -> State {
         let random = RandomState::new().build_hasher().finish();
-        Ok(State {
+        State {
             validator: Validator::new(package.schema()),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
@@ -68,7 +64,7 @@ impl State {
             id_counter: AtomicU64::new(0),
             options,
             package,
-        })
+        }
     }
 
     /// A request id that no other request of this process has.

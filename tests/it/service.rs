@@ -230,5 +230,7 @@ fn an_altered_package_is_not_served() {
     crate::lab::flip_byte(&dir.join("model.json"));
     lab.call(&["serve", "--port", "0", "--package", "package"]).expect(5).tells("model.json");
     fs::remove_file(dir.join("model.json")).unwrap();
-    lab.call(&["serve", "--port", "0", "--package", "package"]).expect(4).tells("model.json");
+    lab.call(&["serve", "--port", "0", "--package", "package"])
+        .expect(4)
+        .tells("the package in `package` cannot be served: package file 'model.json' is missing");
 }

@@ -13,6 +13,7 @@ use warp::hyper::body::Bytes;
 
 use super::routes::api;
 use super::state::{Options, State};
+use crate::ml::package::Package;
 use crate::ml::package::tests::small_package;
 
 const GOOD: &str = r#"{"age": 24, "charge": 99.5, "member": true, "plan": "gold"}"#;
@@ -30,7 +31,8 @@ impl Service {
 
     fn with(options: Options) -> Service {
         let dir = small_package();
-        let state = Arc::new(State::load(dir.path().to_owned(), options).unwrap());
+        let package = Package::load(dir.path()).unwrap();
+        let state = Arc::new(State::new(package, dir.path().to_owned(), options));
         Service { state, _dir: dir }
     }
 
