@@ -92,7 +92,7 @@ pub enum Command {
     Config(Config),
     /// Serve the newest package without computing anything
     Serve(Serve),
-    /// Make a runnable project from a CSV or Parquet file
+    /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
     Init(Init),
 }
 

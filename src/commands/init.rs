@@ -1,8 +1,8 @@
 //! `pipeline init TABLE --target COLUMN`: a runnable project in this directory.
 //!
 //! What can be told from the table is written out as a first guess, each with a comment that says
-//! why, for a person to change: roles of columns, expectations, two learners. Nothing is written
-//! unless everything can be.
+//! why, for a person to change: roles of columns, expectations, two learners. All is checked before
+//! anything is written, and `pipeline.toml` is written last.
 
 use std::fs;
 use std::path::{Path, PathBuf};
