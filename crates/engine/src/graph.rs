@@ -3,8 +3,9 @@
 //! A graph that exists is sound: kinds are known, plugs fit, nothing runs in a circle. It holds no
 //! state of a run, and stages refer to each other by index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -36,6 +37,21 @@ pub struct Stage {
     pub after: Vec<StageId>,
     /// What it yields.
     pub outputs: Vec<Output>,
+    /// How it is run.
+    pub control: Control,
+}
+
+/// How a stage is run, which has no say in what it yields and so is in no recipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Control {
+    /// How long it may take before it is stopped.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again after a failure.
+    pub retries: u32,
+    /// How much it holds of each resource of the pipeline while it runs.
+    pub resources: BTreeMap<String, u64>,
+    /// The groups of which only one stage runs at a time.
+    pub exclusive: Vec<String>,
 }
 
 /// An input port with what is plugged into it.

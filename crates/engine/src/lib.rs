@@ -6,6 +6,7 @@
 //! *key* under which the *store* keeps the *outcome*; the *schedule* runs what has none; a *record*
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
+mod bring;
 pub mod build;
 pub mod canonical;
 pub mod diff;

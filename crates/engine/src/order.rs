@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::build::{Builder, Plugged};
 use crate::error::Diagnostic;
-use crate::graph::{Graph, Plug, Port, Stage, StageId};
+use crate::graph::{Control, Graph, Plug, Port, Stage, StageId};
 use crate::node::Node;
 
 impl Builder<'_> {
@@ -37,6 +37,7 @@ impl Builder<'_> {
                 inputs: ports.iter().map(|port| renumber(port, &rank)).collect(),
                 after: after.iter().map(|id| StageId(rank[id.0])).collect(),
                 outputs: draft.outputs.clone(),
+                control: Control::default(),
             }
         });
         let name = self.root().get("name").and_then(Node::text).unwrap_or_default().to_owned();

@@ -1,0 +1,174 @@
+//! Brings one stage to its end: its recipe cooked, its key looked up, run on a miss, published.
+//!
+//! Called by the threads of a run, which share what was yielded so far. It knows no order and no
+//! counts; which stage is next is the schedule's matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::TryLockError;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::graph::{Plug, StageId};
+use crate::outputs;
+use crate::plan;
+use crate::reason::Reason;
+use crate::recipe::{Done, Recipe};
+use crate::schedule::{Event, Job, Report, Status};
+use crate::store::{Miss, Outcome};
+use crate::work::{self, Failure};
+
+/// What a thread hands back.
+pub(crate) enum Turn {
+    /// The stage is done with.
+    Ended(Report),
+    /// Another process is computing its key.
+    Busy(StageId),
+}
+
+/// What a stage yielded, for those that rest on it.
+struct Yielded {
+    done: Option<Done>,
+    outcome: Outcome,
+}
+
+/// What the threads share: the job, and what was yielded so far.
+pub(crate) struct Bench<'a> {
+    pub(crate) job: &'a Job<'a>,
+    kept: PathBuf,
+    last: BTreeMap<String, Digest>,
+    /// Per stage; set before any stage that rests on it is handed out.
+    yielded: Vec<OnceLock<Yielded>>,
+    /// Stages whose wait was told, and which then take what the other process made.
+    has_waited: Mutex<BTreeSet<StageId>>,
+    is_stopped: AtomicBool,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(job: &'a Job<'a>, kept: PathBuf) -> Bench<'a> {
+        Bench {
+            job,
+            kept,
+            last: job.project.runs.last_keys(),
+            yielded: job.graph.ids().map(|_| OnceLock::new()).collect(),
+            has_waited: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn shelve(&self, id: StageId, outcome: &Outcome) {
+        let done = plan::known(self.job.graph, id, outcome);
+        // A stage ends once, so that its place is empty.
+        let _ = self.yielded[id.0].set(Yielded { done, outcome: outcome.clone() });
+    }
+
+    /// Brings one stage to its end, whatever happens on the way.
+    pub(crate) fn bring(&self, id: StageId) -> Turn {
+        let started = Instant::now();
+        let brought = panic::catch_unwind(AssertUnwindSafe(|| self.step(id)));
+        let status = match brought {
+            Ok(Some(status)) => status,
+            Ok(None) => return Turn::Busy(id),
+            Err(payload) => Status::Failed(Failure::panicked("the engine", payload.as_ref())),
+        };
+        if matches!(status, Status::Failed(_)) {
+            self.is_stopped.store(true, Ordering::SeqCst);
+        }
+        let stage = self.job.graph.stage(id).name.clone();
+        Turn::Ended(Report { id, stage, status, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// How a stage ended; `None` while another process computes its key.
+    fn step(&self, id: StageId) -> Option<Status> {
+        let is_cancelled = self.job.cancel.load(Ordering::Relaxed);
+        if is_cancelled || self.is_stopped.load(Ordering::SeqCst) {
+            return Some(Status::Skipped);
+        }
+        let done = |id: StageId| self.yielded[id.0].get().and_then(|known| known.done.as_ref());
+        match self.job.project.cook_from(self.job.graph, id, done) {
+            Ok(Some(recipe)) => {
+                self.resolve(id, &recipe).unwrap_or_else(|f| Some(Status::Failed(f)))
+            }
+            Ok(None) => Some(Status::Skipped), // what it rests on was skipped or failed
+            Err(error) => Some(Status::Failed(error.into())),
+        }
+    }
+
+    /// Looks a recipe up, and runs it when there is no outcome.
+    fn resolve(&self, id: StageId, recipe: &Recipe) -> Result<Option<Status>, Failure> {
+        let (store, key) = (&self.job.project.store, recipe.key());
+        let name = &self.job.graph.stage(id).name;
+        let has_waited = self.waited().contains(&id);
+        let is_forced = self.job.forced.contains(&id) && !has_waited;
+        if !is_forced && let Ok(outcome) = store.lookup(&key) {
+            return self.reuse(name, recipe, outcome).map(Some);
+        }
+        // One process computes a key; the others come back later and find its outcome.
+        let lock = store.lock_file(&key).map_err(Error::io("open", "a lock"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            if !has_waited {
+                self.job.observer.observe(Event::Waiting { stage: name });
+                self.waited().insert(id);
+            }
+            return Ok(None);
+        }
+        let miss = match store.lookup(&key) {
+            Ok(outcome) if !is_forced => return self.reuse(name, recipe, outcome).map(Some),
+            Ok(_) => Miss::Unknown,
+            Err(miss) => miss,
+        };
+        let reason = match is_forced {
+            true => Reason::Forced,
+            false => Reason::of(recipe, miss, self.last.get(name), store),
+        };
+        self.job.observer.observe(Event::Started { stage: name, reason: &reason });
+        let outcome = self.perform(id, recipe)?;
+        outputs::materialise(self.job.project, name, &outcome)?;
+        Ok(Some(Status::Ran(reason, outcome)))
+    }
+
+    fn reuse(&self, name: &str, recipe: &Recipe, outcome: Outcome) -> Result<Status, Failure> {
+        let store = &self.job.project.store;
+        // The recipe may have been damaged while its outcome was not.
+        store.keep_recipe(recipe).map_err(Error::io("write in", store.root()))?;
+        outputs::materialise(self.job.project, name, &outcome)?;
+        Ok(Status::Cached(outcome))
+    }
+
+    fn perform(&self, id: StageId, recipe: &Recipe) -> Result<Outcome, Failure> {
+        let Job { project, graph, .. } = *self.job;
+        let name = &graph.stage(id).name;
+        let before = self.plugged(id);
+        let outcome = work::perform(project, graph, id, recipe, &before, &self.kept.join(name))?;
+        let standing = project.store.publish(recipe, &outcome);
+        let standing = standing.map_err(Error::io("write in", project.store.root()))?;
+        let Some(standing) = standing else { return Ok(outcome) };
+        let warning = format!(
+            "stage `{name}` gave other bytes than before for the same recipe {}; both are kept, \
+             and `pipeline verify` tells which files",
+            outcome.key.short()
+        );
+        self.job.observer.observe(Event::Warning(&warning));
+        Ok(standing)
+    }
+
+    /// The outcomes of the stages that a stage reads from.
+    fn plugged(&self, id: StageId) -> BTreeMap<StageId, &Outcome> {
+        let plugs = self.job.graph.stage(id).inputs.iter().flat_map(|port| &port.plugs);
+        let outcome = |plug: &Plug| match plug {
+            Plug::Stage { stage, .. } => {
+                self.yielded[stage.0].get().map(|known| (*stage, &known.outcome))
+            }
+            Plug::Data { .. } => None,
+        };
+        plugs.filter_map(outcome).collect()
+    }
+
+    fn waited(&self) -> std::sync::MutexGuard<'_, BTreeSet<StageId>> {
+        self.has_waited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
