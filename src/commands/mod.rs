@@ -85,7 +85,8 @@ struct Opened {
 fn open(global: &Global) -> anyhow::Result<Opened> {
     let request = request(global)?;
     let (_, graph) = project::load(&request, KINDS)?;
-    let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?;
+    let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?
+        .on_host(observe::host());
     Ok(Opened { graph, project })
 }
 

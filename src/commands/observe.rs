@@ -14,6 +14,12 @@ pub(super) fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
+/// The name of this machine.
+pub(super) fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// What was observed of a run that started then.
 pub(super) fn observe(
     root: &Path,
@@ -24,12 +30,11 @@ pub(super) fn observe(
 ) -> Observed {
     let commit = git(root, &["rev-parse", "HEAD"]);
     let changes = git(root, &["status", "--porcelain"]);
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Observed {
         started,
         seconds,
         status: overall(reports).to_owned(),
-        host: host.trim().to_owned(),
+        host: host(),
         jobs,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().skip(1).collect(),

@@ -46,7 +46,7 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     // Records and lock are read, changed and written: one run at a time.
     let records = project.store.records_lock();
     let records = records.map_err(Error::io("open", "the lock of the records"))?;
-    records.lock().map_err(Error::io("take", "the lock of the records"))?;
+    records.take().map_err(Error::io("take", "the lock of the records"))?;
     for report in &reports {
         // Once more, now that no other run is recorded: outputs and lock are those of one run.
         if let Some(outcome) = report.outcome() {

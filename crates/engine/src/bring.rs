@@ -4,7 +4,6 @@
 //! counts; which stage is next is the schedule's matter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::TryLockError;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,7 +108,7 @@ impl<'a> Bench<'a> {
         }
         // One process computes a key; the others come back later and find its outcome.
         let lock = store.lock_file(&key).map_err(Error::io("open", "a lock"))?;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        if !lock.try_take().map_err(Error::io("take", "a lock"))? {
             if !has_waited {
                 self.job.observer.observe(Event::Waiting { stage: name });
                 self.waited().insert(id);
@@ -144,16 +143,16 @@ impl<'a> Bench<'a> {
         let name = &graph.stage(id).name;
         let before = self.plugged(id);
         let outcome = work::perform(project, graph, id, recipe, &before, &self.kept.join(name))?;
-        let standing = project.store.publish(recipe, &outcome);
-        let standing = standing.map_err(Error::io("write in", project.store.root()))?;
-        let Some(standing) = standing else { return Ok(outcome) };
+        let published = project.store.publish(recipe, &outcome, project.sighting());
+        let published = published.map_err(Error::io("write in", project.store.root()))?;
+        let Some(conflict) = published else { return Ok(outcome) };
         let warning = format!(
             "stage `{name}` gave other bytes than before for the same recipe {}; both are kept, \
              and `pipeline verify` tells which files",
             outcome.key.short()
         );
         self.job.observer.observe(Event::Warning(&warning));
-        Ok(standing)
+        Ok(conflict.stands.outcome)
     }
 
     /// The outcomes of the stages that a stage reads from.

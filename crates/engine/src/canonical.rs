@@ -30,7 +30,7 @@ pub fn to_bytes<T: Serialize>(document: &T) -> Vec<u8> {
 /// # Errors
 /// What reading gives; `InvalidData` with line and column when the text is not such a document.
 pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    from_bytes(&std::fs::read(path)?)
+    from_bytes(&crate::files::read(path)?)
 }
 
 /// Reads a document from bytes.

@@ -9,10 +9,20 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::files;
 
 /// How many hex digits are shown to people.
 const SHORT_LEN: usize = 12;
+/// How much of a file is read at once.
+const BUFFER_BYTES: u64 = 1 << 17;
+/// From this size on a file is read and hashed by several threads.
+const LARGE_BYTES: u64 = 1 << 23;
+/// How much of a large file is in memory at once, and how much of that one thread reads.
+const BLOCK_BYTES: usize = 1 << 24;
+const SHARE_BYTES: usize = 1 << 20;
 
 /// The blake3 digest of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,14 +34,32 @@ impl Digest {
         Digest(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The digest and the size in bytes of a file, read as a stream.
+    /// The digest and the size in bytes of a file, read as a stream; a large one on all threads.
     ///
     /// # Errors
     /// What opening or reading the file gives.
     pub fn of_file(path: &Path) -> io::Result<(Digest, u64)> {
+        let mut file = files::open(path)?;
+        let size = file.metadata()?.len();
         let mut hasher = blake3::Hasher::new();
-        let size = io::copy(&mut File::open(path)?, &mut hasher)?;
+        let size = if size < LARGE_BYTES {
+            hash_stream(&mut file, path, size, &mut hasher)?
+        } else {
+            hash_blocks(&file, path, &mut hasher)?
+        };
         Ok((Digest(*hasher.finalize().as_bytes()), size))
+    }
+
+    /// The digest of what is left to read of an open file, on this thread alone.
+    pub(crate) fn of_stream(file: &mut File, path: &Path) -> io::Result<Digest> {
+        let mut hasher = blake3::Hasher::new();
+        hash_stream(file, path, BUFFER_BYTES, &mut hasher)?;
+        Ok(Digest(*hasher.finalize().as_bytes()))
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// A hasher for bytes that arrive in parts.
@@ -44,6 +72,46 @@ impl Digest {
         let mut text = self.to_string();
         text.truncate(SHORT_LEN);
         text
+    }
+}
+
+fn hash_stream(
+    file: &mut File,
+    path: &Path,
+    size: u64,
+    hasher: &mut blake3::Hasher,
+) -> io::Result<u64> {
+    // One byte more than the file has, so that a second read tells its end. Capped, so it fits.
+    let mut buffer = vec![0; (size + 1).min(BUFFER_BYTES) as usize];
+    let mut n_read = 0;
+    loop {
+        let n_bytes = files::read_some(file, path, &mut buffer)?;
+        if n_bytes == 0 {
+            return Ok(n_read);
+        }
+        hasher.update(&buffer[..n_bytes]);
+        n_read += n_bytes as u64;
+    }
+}
+
+/// Not by a memory map: a file that is cut short meanwhile would end the process.
+fn hash_blocks(file: &File, path: &Path, hasher: &mut blake3::Hasher) -> io::Result<u64> {
+    let mut buffer = vec![0; BLOCK_BYTES];
+    let mut at = 0;
+    loop {
+        let read_share = |(index, share): (usize, &mut [u8])| {
+            files::read_at(file, path, share, at + (index * SHARE_BYTES) as u64)
+        };
+        let shares = buffer.par_chunks_mut(SHARE_BYTES).enumerate().map(read_share);
+        let n_read: Vec<usize> = shares.collect::<io::Result<_>>()?;
+        // What stands behind a share that was not filled is beyond the end of the file.
+        let full = n_read.iter().take_while(|n_bytes| **n_bytes == SHARE_BYTES).count();
+        let n_bytes = full * SHARE_BYTES + n_read.get(full).unwrap_or(&0);
+        hasher.update_rayon(&buffer[..n_bytes]);
+        at += n_bytes as u64;
+        if n_bytes < BLOCK_BYTES {
+            return Ok(at);
+        }
     }
 }
 
@@ -64,7 +132,13 @@ impl Builder {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        f.write_str(&text)
     }
 }
 
@@ -100,12 +174,18 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match serializer.is_human_readable() {
+            true => serializer.collect_str(self),
+            false => self.0.serialize(serializer),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Ok(Digest(<[u8; 32]>::deserialize(deserializer)?));
+        }
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -128,6 +208,19 @@ mod tests {
         for text in ["", "af", &"A".repeat(64), &"g".repeat(64), &"0".repeat(65), &"é".repeat(32)]
         {
             assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_any_size_has_the_digest_of_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let block = BLOCK_BYTES as u64;
+        let sizes = [0, 1, BUFFER_BYTES, BUFFER_BYTES + 1, LARGE_BYTES - 1, LARGE_BYTES];
+        for size in sizes.into_iter().chain([block, block + 1, 2 * block - 1]) {
+            let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(Digest::of_file(&path).unwrap(), (Digest::of(&bytes), size), "{size}");
         }
     }
 

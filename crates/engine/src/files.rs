@@ -1,68 +1,347 @@
-//! Files that are either whole or not there, and the small things around them.
+//! Every file operation of the engine: the one seam between it and the file system.
 //!
-//! Knows nothing of digests as names, of stores or of stages.
+//! Files that are published are either whole or not there: written beside, then renamed. Flushing
+//! is another matter, done once for many files (`flush`): what a power cut leaves half written is
+//! found by its digest, because nothing is remembered as proved before it was flushed. Knows
+//! nothing of digests as names, of stores or of stages.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
-use crate::digest::Digest;
+use crate::faults::{Fault, Operation, pass, planned};
 
-/// The entries of a directory, sorted; none when it does not exist.
-///
-/// # Errors
-/// What reading it gives.
-pub(crate) fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// What is published is for everybody to read.
+const READABLE: u32 = 0o644;
+/// What is never to be edited.
+const READ_ONLY: u32 = 0o444;
+
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    pass(Operation::Read, path)?;
+    fs::read(path)
+}
+
+/// The text of a file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    pass(Operation::Read, path)?;
+    fs::read_to_string(path)
+}
+
+/// Opens a file or directory to read it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    pass(Operation::Open, path)?;
+    File::open(path)
+}
+
+/// Reads into a buffer, as `Read::read` does.
+pub(crate) fn read_some(file: &mut File, path: &Path, buffer: &mut [u8]) -> io::Result<usize> {
+    pass(Operation::Read, path)?;
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Fills a buffer from a place of a file on, as far as the file reaches; returns how many bytes
+/// that were.
+pub(crate) fn read_at(file: &File, path: &Path, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    pass(Operation::Read, path)?;
+    let mut n_bytes = 0;
+    while n_bytes < buffer.len() {
+        match file.read_at(&mut buffer[n_bytes..], at + n_bytes as u64) {
+            Ok(0) => break,
+            Ok(n) => n_bytes += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n_bytes)
+}
+
+/// Writes all bytes to a file that is open.
+pub(crate) fn write_all(file: &mut impl Write, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match planned(Operation::Write, path) {
+        None => file.write_all(bytes),
+        Some(fault) => {
+            if let Fault::Short(n_bytes) = fault {
+                file.write_all(&bytes[..n_bytes.min(bytes.len())])?;
+            }
+            Err(fault.into())
+        }
+    }
+}
+
+/// Writes a file that nobody else knows of yet.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    pass(Operation::Create, path)?;
+    write_all(&mut File::create(path)?, path, bytes)
+}
+
+/// What the file system says of a file, following links.
+pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
+    pass(Operation::Stat, path)?;
+    fs::metadata(path)
+}
+
+/// What the file system says of a file or of the link that stands for it.
+pub(crate) fn link_metadata(path: &Path) -> io::Result<Metadata> {
+    pass(Operation::Stat, path)?;
+    fs::symlink_metadata(path)
+}
+
+/// Whether there is something, links followed. What cannot be told counts as nothing.
+pub(crate) fn exists(path: &Path) -> bool {
+    metadata(path).is_ok()
+}
+
+/// Whether there is a directory, links followed.
+pub(crate) fn is_dir(path: &Path) -> bool {
+    metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// What a directory holds.
+pub(crate) struct Entry {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// Whether it is a directory, and no link to one.
+    pub(crate) is_dir: bool,
+    /// Whether it is a regular file, and no link to one.
+    pub(crate) is_file: bool,
+}
+
+/// The entries of a directory, sorted by path; none when it does not exist.
+pub(crate) fn list(dir: &Path) -> io::Result<Vec<Entry>> {
+    pass(Operation::List, dir)?;
     let read = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read?,
     };
-    let mut paths: Vec<_> = read.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-    paths.sort();
-    Ok(paths)
+    let entry = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let ty = entry.file_type()?;
+        Ok(Entry { path: entry.path(), is_dir: ty.is_dir(), is_file: ty.is_file() })
+    };
+    let mut found: Vec<_> = read.map(entry).collect::<io::Result<_>>()?;
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
 }
 
-/// Writes a file so that it is either whole or not there: beside, flushed, renamed.
-pub(crate) fn publish(path: &Path, bytes: &[u8], temporary_dir: &Path) -> io::Result<()> {
-    make_parent(path)?;
-    let mut file = NamedTempFile::new_in(temporary_dir)?;
-    file.write_all(bytes)?;
-    make_readable(&file)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    sync_parent(path)
+/// The paths of the entries of a directory, sorted; none when it does not exist.
+pub(crate) fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(list(dir)?.into_iter().map(|entry| entry.path).collect())
+}
+
+/// All paths below a directory that are not directories, sorted; links are not followed.
+pub(crate) fn walk(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in list(&dir)? {
+            if entry.is_dir { waiting.push(entry.path) } else { found.push(entry.path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Makes a directory whose parent exists.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    pass(Operation::MakeDir, dir)?;
+    fs::create_dir(dir)
+}
+
+/// Makes a directory and those above it, as far as they are missing.
+pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
+    pass(Operation::MakeDir, dir)?;
+    fs::create_dir_all(dir)
 }
 
 /// Makes the directory that a path is in.
 pub(crate) fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
+    path.parent().map_or(Ok(()), make_dirs)
 }
 
-/// A rename is on disk only when its directory is.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+/// Gives a file or directory another name; what had that name is replaced.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    pass(Operation::Rename, to)?;
+    fs::rename(from, to)
 }
 
-/// Temporary files are private to their owner; what is published is for everybody to read.
-pub(crate) fn make_readable(file: &NamedTempFile) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    const READABLE: u32 = 0o644;
-    file.as_file().set_permissions(fs::Permissions::from_mode(READABLE))
-}
-
-/// Copies bytes and returns their digest.
-pub(crate) fn copy_hashed(from: &mut File, to: &mut impl Write) -> io::Result<Digest> {
-    const BUFFER_BYTES: usize = 1 << 17;
-    let mut hasher = Digest::builder();
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        let n_bytes = from.read(&mut buffer)?;
-        if n_bytes == 0 {
-            return Ok(hasher.finish());
+/// The same, when the directory of the new name may not exist yet.
+pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
+    match rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_parent(to)?;
+            rename(from, to)
         }
-        hasher.add(&buffer[..n_bytes]);
-        to.write_all(&buffer[..n_bytes])?;
+        renamed => renamed,
     }
+}
+
+/// Removes a file or a link.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    pass(Operation::Remove, path)?;
+    fs::remove_file(path)
+}
+
+/// Removes a directory with all that is in it.
+pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
+    pass(Operation::Remove, dir)?;
+    fs::remove_dir_all(dir)
+}
+
+/// Makes a symbolic link.
+pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
+    pass(Operation::Link, path)?;
+    symlink(target, path)
+}
+
+/// A path without links and without `..`.
+pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
+    pass(Operation::Stat, path)?;
+    fs::canonicalize(path)
+}
+
+/// Takes away everybody's right to write to a file.
+pub(crate) fn make_read_only(path: &Path) -> io::Result<()> {
+    pass(Operation::Permissions, path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(READ_ONLY))
+}
+
+/// A file that is locked, never read. The lock dies with the value, and with the process.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Opens a lock file, making it when it is missing. It is not locked yet.
+    pub(crate) fn open(path: PathBuf) -> io::Result<Lock> {
+        pass(Operation::Open, &path)?;
+        let open = || OpenOptions::new().create(true).append(true).open(&path);
+        let file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_parent(&path)?;
+                open()?
+            }
+            opened => opened?,
+        };
+        Ok(Lock { file, path })
+    }
+
+    /// Locks it, waiting for it.
+    ///
+    /// # Errors
+    /// What the system gives.
+    pub fn take(&self) -> io::Result<()> {
+        pass(Operation::Lock, &self.path)?;
+        self.file.lock()
+    }
+
+    /// Locks it if nobody else has it; returns whether it did.
+    ///
+    /// # Errors
+    /// What the system gives.
+    pub fn try_take(&self) -> io::Result<bool> {
+        pass(Operation::Lock, &self.path)?;
+        is_taken(self.file.try_lock())
+    }
+
+    /// Locks it together with others who share it, waiting for who has it alone.
+    ///
+    /// # Errors
+    /// What the system gives.
+    pub fn share(&self) -> io::Result<()> {
+        pass(Operation::Lock, &self.path)?;
+        self.file.lock_shared()
+    }
+}
+
+fn is_taken(result: Result<(), TryLockError>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Locks an open file or directory if nobody else has it; returns whether it did.
+pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
+    pass(Operation::Lock, path)?;
+    is_taken(file.try_lock())
+}
+
+/// A new file beside others, removed unless it is published.
+pub(crate) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
+    pass(Operation::Create, dir)?;
+    NamedTempFile::new_in(dir)
+}
+
+/// A new directory, removed with what is in it when the value is dropped.
+pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TempDir> {
+    pass(Operation::MakeDir, dir)?;
+    TempDir::new_in(dir)
+}
+
+/// Copies a file over another, permissions included.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    pass(Operation::Write, to)?;
+    fs::copy(from, to).map(drop)
+}
+
+/// Gives a temporary file its name; what had that name is replaced. On another file system a copy
+/// beside gets it.
+pub(crate) fn persist(file: NamedTempFile, path: &Path, is_read_only: bool) -> io::Result<()> {
+    pass(Operation::Permissions, path)?;
+    let mode = if is_read_only { READ_ONLY } else { READABLE };
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    let moved = match rename_file(file, path) {
+        Err(error) if error.error.kind() == io::ErrorKind::NotFound => {
+            make_parent(path)?;
+            rename_file(error.file, path)
+        }
+        moved => moved,
+    };
+    match moved {
+        Err(error) if error.error.kind() == io::ErrorKind::CrossesDevices => {
+            let beside = temporary(path.parent().unwrap_or(Path::new(".")))?;
+            copy(error.file.path(), beside.path())?;
+            Ok(rename_file(beside, path)?)
+        }
+        moved => Ok(moved?),
+    }
+}
+
+fn rename_file(file: NamedTempFile, path: &Path) -> Result<(), tempfile::PersistError> {
+    match pass(Operation::Rename, path) {
+        Ok(()) => file.persist(path).map(drop),
+        Err(error) => Err(tempfile::PersistError { error, file }),
+    }
+}
+
+/// Writes a file so that it is either whole or not there: elsewhere, then renamed.
+pub(crate) fn publish(path: &Path, bytes: &[u8], temporary_dir: &Path) -> io::Result<()> {
+    let mut file = temporary(temporary_dir)?;
+    write_all(&mut file, path, bytes)?;
+    persist(file, path, false)
+}
+
+/// Flushes everything that was written on the file system of a directory.
+pub(crate) fn flush(dir: &Path) -> io::Result<()> {
+    pass(Operation::Sync, dir)?;
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
+/// Makes one open file share the blocks of another, where the file system can; they part when
+/// either is written to.
+pub(crate) fn reflink(from: &File, to: &File, path: &Path) -> io::Result<()> {
+    pass(Operation::Write, path)?;
+    Ok(rustix::fs::ioctl_ficlone(to, from)?)
 }

@@ -5,7 +5,6 @@
 //! recipe: no clock, no environment, no network, no thread count.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::files;
 use crate::params::{Complaint, Type};
 use crate::recipe::Recipe;
 
@@ -227,7 +227,7 @@ impl Context<'_> {
     /// # Errors
     /// What writing the file gives.
     pub fn write(&self, port: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(fs::write(self.output(port), bytes)?)
+        Ok(files::write(&self.output(port), bytes)?)
     }
 
     /// 32 random bytes for one use, derived from the pipeline's seed, the kind and a label: a use

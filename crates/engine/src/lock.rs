@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::files::publish;
+use crate::files::{self, publish};
 use crate::graph::Graph;
 use crate::recipe::Done;
 use crate::record::{Run, RunStage};
@@ -58,7 +57,7 @@ impl Lock {
     /// # Errors
     /// `Drift` with line and column when it is not a lock, `Corrupt` when its format is another.
     pub fn read(path: &Path) -> Result<Option<Lock>, Error> {
-        match fs::read_to_string(path) {
+        match files::read_text(path) {
             Ok(text) => Lock::parse(&text, &path.display().to_string()).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path)(error)),
@@ -117,7 +116,7 @@ impl Lock {
     /// What writing gives.
     pub fn write(&self, path: &Path, graph: &Graph) -> Result<bool, Error> {
         let text = self.text(graph);
-        if fs::read_to_string(path).is_ok_and(|before| before == text) {
+        if files::read_text(path).is_ok_and(|before| before == text) {
             return Ok(false);
         }
         let dir = path.parent().unwrap_or(Path::new("."));

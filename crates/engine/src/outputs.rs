@@ -1,27 +1,22 @@
 //! `outputs/STAGE/`: the newest outputs of each stage, for people and for the service.
 //!
-//! Copies of objects, never links: an edit here cannot reach the store. A copy that is not what
-//! the outcome says is written again, and a file that the outcome does not have is removed.
+//! Read-only copies of objects, which share blocks where the file system can part them on writing,
+//! and never hard links: an edit here cannot reach the store. A copy that is not what the outcome
+//! says is written again, and a file that the outcome does not have is removed.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::files;
 use crate::project::Project;
-use crate::store::Outcome;
+use crate::stat::Signature;
+use crate::store::{Outcome, OutputFile};
 
 /// The files under `outputs/STAGE/` that are not what an outcome says. Changes nothing.
 pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> {
-    let is_stale = |file: &&crate::store::OutputFile| {
-        let path = project.outputs.join(stage).join(&file.path);
-        let name = format!("out:{stage}/{}", file.path);
-        let found = project.store.stat().digest(&path, &name);
-        !found.is_ok_and(|(digest, _)| digest == file.digest)
-    };
-    let stale = outcome.files.iter().filter(is_stale);
+    let stale = wrong(project, stage, outcome).into_iter();
     stale.map(|file| Path::new(stage).join(&file.path)).collect()
 }
 
@@ -31,60 +26,94 @@ pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> 
 /// What writing gives; `Corrupt` when an object does not match its name.
 pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<(), Error> {
     let dir = project.outputs.join(stage);
+    let wrong = wrong(project, stage, outcome);
+    if wrong.is_empty() && others(&dir, outcome).is_ok_and(|others| others.is_empty()) {
+        return Ok(());
+    }
     // Two runs at once take turns, else each would clean away what the other is about to place. A
     // store that cannot be written to has no second writer.
-    let lock = project.store.outputs_lock(stage).and_then(|file| file.lock().map(|()| file));
+    let lock = project.store.outputs_lock(stage).and_then(|lock| lock.take().map(|()| lock));
     let _lock = lock.ok();
-    if fs::symlink_metadata(&dir).is_ok_and(|metadata| !metadata.is_dir()) {
-        fs::remove_file(&dir).map_err(Error::io("clean", &dir))?;
+    for path in others(&dir, outcome).map_err(Error::io("read", &dir))? {
+        let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        let removed = if is_dir { files::remove_dir(&path) } else { files::remove(&path) };
+        removed.map_err(Error::io("clean", &path))?;
     }
     for file in &outcome.files {
         let path = dir.join(&file.path);
-        clear_way(&dir, &path).map_err(Error::io("write", &path))?;
-        let name = format!("out:{stage}/{}", file.path);
-        let is_there = project.store.stat().digest(&path, &name);
-        if is_there.is_ok_and(|(digest, _)| digest == file.digest) {
+        // By its signature alone: a link that was just removed may have led to equal bytes.
+        let is_proved = proved(project, stage, file);
+        if is_proved.is_some() && is_proved == Signature::of(&path).ok() && !wrong.contains(&file) {
             continue;
         }
+        clear_way(&dir, &path).map_err(Error::io("write", &path))?;
         project.store.restore(&file.digest, &path).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
             _ => Error::io("write", &path)(error),
         })?;
-        project.store.stat().remember(&path, &name, file.digest, None);
+        project.store.stat().remember(&path, &memory_name(stage, file), file.digest, None);
     }
-    let kept: BTreeSet<_> = outcome.files.iter().map(|file| dir.join(&file.path)).collect();
-    remove_others(&dir, &kept).map_err(Error::io("clean", &dir))
+    Ok(())
+}
+
+/// What the digest of an output is remembered under.
+fn memory_name(stage: &str, file: &OutputFile) -> String {
+    format!("out:{stage}/{}", file.path)
+}
+
+/// The signature that an output had when its bytes were known to be what the outcome says.
+pub(crate) fn proved(project: &Project, stage: &str, file: &OutputFile) -> Option<Signature> {
+    project.store.stat().remembered(&memory_name(stage, file), &file.digest)
+}
+
+/// The files that are missing or not what the outcome says.
+fn wrong<'o>(project: &Project, stage: &str, outcome: &'o Outcome) -> Vec<&'o OutputFile> {
+    let dir = project.outputs.join(stage);
+    let is_wrong = |file: &&OutputFile| {
+        let found = project.store.stat().digest(&dir.join(&file.path), &memory_name(stage, file));
+        !found.is_ok_and(|(digest, _)| digest == file.digest)
+    };
+    outcome.files.iter().filter(is_wrong).collect()
+}
+
+/// What is under `outputs/STAGE/` and does not belong there: strangers, and links in the place of
+/// files or directories. What holds a file that belongs there is not named, but what is in it.
+fn others(dir: &Path, outcome: &Outcome) -> io::Result<Vec<PathBuf>> {
+    let mut files = BTreeSet::new();
+    let mut dirs = BTreeSet::new();
+    for file in &outcome.files {
+        let path = dir.join(&file.path);
+        let above = path.ancestors().skip(1).take_while(|above| above.starts_with(dir));
+        dirs.extend(above.map(Path::to_owned));
+        files.insert(path);
+    }
+    if files::link_metadata(dir).is_ok_and(|metadata| !metadata.is_dir()) {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let mut others = Vec::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in files::list(&dir)? {
+            if entry.is_dir && dirs.contains(&entry.path) {
+                waiting.push(entry.path);
+            } else if !(entry.is_file && files.contains(&entry.path)) {
+                others.push(entry.path);
+            }
+        }
+    }
+    Ok(others)
 }
 
 /// Removes whatever stands where a file or one of its directories is to be, links above all: what
 /// is behind them is not the program's to write to or to clean.
 fn clear_way(dir: &Path, path: &Path) -> io::Result<()> {
     for part in path.ancestors().take_while(|part| part.starts_with(dir)) {
-        let Ok(metadata) = fs::symlink_metadata(part) else { continue };
+        let Ok(metadata) = files::link_metadata(part) else { continue };
         match (part == path, metadata.is_dir()) {
-            (true, true) => fs::remove_dir_all(part)?,
-            (true, false) if !metadata.is_file() => fs::remove_file(part)?,
-            (false, false) => fs::remove_file(part)?,
+            (true, true) => files::remove_dir(part)?,
+            (true, false) if !metadata.is_file() => files::remove(part)?,
+            (false, false) => files::remove(part)?,
             _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn remove_others(dir: &Path, kept: &BTreeSet<PathBuf>) -> io::Result<()> {
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for path in files::entries(&dir)? {
-            if kept.contains(&path) {
-                continue;
-            }
-            let holds_kept = kept.iter().any(|other| other.starts_with(&path));
-            let is_dir = fs::symlink_metadata(&path)?.is_dir();
-            match (holds_kept, is_dir) {
-                (true, _) => waiting.push(path),
-                (false, true) => fs::remove_dir_all(&path)?,
-                (false, false) => fs::remove_file(&path)?,
-            }
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::build::{self, Kinds};
 use crate::digest::Digest;
@@ -16,7 +17,7 @@ use crate::recipe::{self, Done, Recipe};
 use crate::record::Runs;
 use crate::spec::{Request, Spec};
 use crate::stat::Signature;
-use crate::store::Store;
+use crate::store::{Sighting, Store};
 
 /// The directory that all outputs go to unless another is named.
 pub const OUTPUTS_DIR: &str = "outputs";
@@ -32,6 +33,8 @@ pub struct Project {
     pub store: Store,
     /// The recorded runs.
     pub runs: Runs,
+    /// The machine that conflicts name.
+    host: String,
     /// Digests of the project's files, each hashed once per process, with what the file system
     /// said of the file before it was hashed.
     data: Mutex<BTreeMap<PathBuf, (Digest, Signature)>>,
@@ -72,8 +75,21 @@ impl Project {
             runs: Runs::new(outputs.join("runs")),
             root: root.to_owned(),
             outputs,
+            host: String::new(),
             data: Mutex::default(),
         })
+    }
+
+    /// The same project, with the name of this machine for what is observed.
+    pub fn on_host(mut self, host: impl Into<String>) -> Project {
+        self.host = host.into();
+        self
+    }
+
+    /// Here and now.
+    pub(crate) fn sighting(&self) -> Sighting {
+        let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        Sighting { host: self.host.clone(), time }
     }
 
     /// The path of the lock.

@@ -10,7 +10,6 @@
 //! The directory's name begins with the time, so that names sort; the id after it names the run.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -167,7 +166,7 @@ impl Runs {
     /// `Corrupt` when its `run.json` is not what was written.
     pub fn read(&self, dir: &Path) -> Result<Recorded, Error> {
         let path = dir.join("run.json");
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let bytes = files::read(&path).map_err(Error::io("read", &path))?;
         let run = canonical::unseal(&bytes).filter(|run: &Run| run.format == FORMAT);
         let id = id_of(dir).unwrap_or_default();
         let run =
@@ -225,7 +224,7 @@ impl Runs {
         let compact: String =
             observed.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let dir = self.dir.join(format!("{compact}-{id}"));
-        fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
+        files::make_dirs(&dir).map_err(Error::io("make", &dir))?;
         let write = |name: &str, bytes: &[u8]| {
             let path = dir.join(name);
             files::publish(&path, bytes, &self.dir).map_err(Error::io("write", path))
@@ -252,7 +251,7 @@ impl Runs {
         if keys == before {
             return Ok(());
         }
-        fs::create_dir_all(&self.dir).map_err(Error::io("make", &self.dir))?;
+        files::make_dirs(&self.dir).map_err(Error::io("make", &self.dir))?;
         let path = self.dir.join("last.json");
         let bytes = canonical::to_bytes(&keys);
         files::publish(&path, &bytes, &self.dir).map_err(Error::io("write", path))
@@ -262,11 +261,13 @@ impl Runs {
 /// The id in the name of a run's directory.
 fn id_of(dir: &Path) -> Option<String> {
     let (_, id) = dir.file_name()?.to_str()?.rsplit_once('-')?;
-    (id.len() == 12 && dir.join("run.json").exists()).then(|| id.to_owned())
+    (id.len() == 12 && files::exists(&dir.join("run.json"))).then(|| id.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn observed(started: &str) -> Observed {

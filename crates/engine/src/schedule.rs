@@ -137,6 +137,8 @@ pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
             }
         }
     });
+    // Nothing is remembered as proved before it is on disk.
+    job.project.store.flush()?;
     job.project.store.stat().save();
     Ok(state.reports.into_values().collect())
 }

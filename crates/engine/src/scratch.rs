@@ -3,14 +3,15 @@
 //! The owner holds an exclusive lock on the directory itself, which dies with its process: whoever
 //! opens the store removes the directories that it can lock. It knows nothing of what is written.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tempfile::{Builder, TempDir};
 
-use crate::files::entries;
+use crate::faults::{Operation, pass};
+use crate::files::{self, entries};
 
 /// What the names of all scratch directories begin with.
 const PREFIX: &str = "s";
@@ -30,8 +31,9 @@ impl Scratch {
     /// What making a directory gives.
     pub(crate) fn new(parent: &Path) -> io::Result<Scratch> {
         const MAX_ATTEMPTS: usize = 100;
-        fs::create_dir_all(parent)?;
+        files::make_dirs(parent)?;
         for _ in 0..MAX_ATTEMPTS {
+            pass(Operation::MakeDir, parent)?;
             let dir = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
             // A sweeper may be faster than the lock; then there is always another name.
             if let Some(lock) = lock(dir.path()) {
@@ -54,26 +56,30 @@ pub(crate) fn sweep(parent: &Path) {
         let is_scratch = dir
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-        let is_dir = fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir());
+        let is_dir = files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir());
         if is_scratch
             && is_dir
             && let Some(_lock) = lock(&dir)
         {
-            let _ = fs::remove_dir_all(&dir);
+            let _ = files::remove_dir(&dir);
         }
     }
 }
 
 /// The lock of a directory, if nobody else has it and the directory still has its name.
 fn lock(dir: &Path) -> Option<File> {
-    let file = File::open(dir).ok()?;
-    file.try_lock().ok()?;
-    let (held, named) = (file.metadata().ok()?, fs::metadata(dir).ok()?);
+    let file = files::open(dir).ok()?;
+    if !files::try_lock(&file, dir).ok()? {
+        return None;
+    }
+    let (held, named) = (file.metadata().ok()?, files::metadata(dir).ok()?);
     (held.ino() == named.ino() && held.dev() == named.dev()).then_some(file)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@
 //! a second edit within one tick of the clock would not be seen. `paranoid` believes nothing.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
 use crate::digest::Digest;
+use crate::{files, memory};
+
+/// The format of the memory; entries of another are forgotten.
+const FORMAT: u32 = 1;
 
 /// How long a file must have been left alone before its digest is remembered.
 const SETTLED: Duration = Duration::from_millis(50);
@@ -37,10 +40,16 @@ impl Signature {
     /// # Errors
     /// What `stat` gives.
     pub fn of(path: &Path) -> io::Result<Signature> {
-        Ok(Signature::from(&fs::metadata(path)?))
+        Ok(Signature::from(&files::metadata(path)?))
     }
 
-    fn is_settled(&self, now: SystemTime) -> bool {
+    /// The size in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the file had been left alone for a while at a time.
+    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let nanos = u64::try_from(self.modified_ns.max(self.changed_ns)).unwrap_or(0);
         let last = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
         now.duration_since(last).is_ok_and(|age| age >= SETTLED)
@@ -63,7 +72,6 @@ impl From<&Metadata> for Signature {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
-    #[serde(flatten)]
     signature: Signature,
     digest: Digest,
 }
@@ -86,7 +94,8 @@ impl StatCache {
     /// Opens the cache kept in a file. A missing or damaged file is an empty cache: it only costs
     /// time. A paranoid cache never answers without hashing.
     pub fn open(file: PathBuf, paranoid: bool) -> StatCache {
-        let entries = canonical::read(&file).unwrap_or_default();
+        let (format, entries): (u32, _) = memory::read(&file).unwrap_or_default();
+        let entries = if format == FORMAT { entries } else { BTreeMap::new() };
         StatCache { file, paranoid, state: Mutex::new(State { entries, is_changed: false }) }
     }
 
@@ -124,15 +133,23 @@ impl StatCache {
     pub fn save(&self) {
         let mut state = self.state();
         if state.is_changed {
-            let text = canonical::to_bytes(&state.entries);
-            let temporary = self.file.with_extension(format!("tmp{}", std::process::id()));
-            let written =
-                fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.file));
-            if written.is_err() {
-                let _ = fs::remove_file(&temporary);
-            }
+            memory::save(&self.file, &(FORMAT, &state.entries));
             state.is_changed = false;
         }
+    }
+
+    /// The signature under which a digest is remembered, if it is that of the file now.
+    pub(crate) fn remembered(&self, name: &str, digest: &Digest) -> Option<Signature> {
+        let state = self.state();
+        state.entries.get(name).filter(|entry| entry.digest == *digest).map(|entry| entry.signature)
+    }
+
+    /// Forgets what was remembered under names that are not to be kept.
+    pub(crate) fn retain(&self, is_kept: impl Fn(&str) -> bool) {
+        let mut state = self.state();
+        let before = state.entries.len();
+        state.entries.retain(|name, _| is_kept(name));
+        state.is_changed |= state.entries.len() != before;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,6 +159,8 @@ impl StatCache {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn aged(path: &Path, text: &str) {

@@ -4,13 +4,11 @@
 //! is listed, each with the exit code that it stands for.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::canonical;
 use crate::digest::Digest;
 use crate::error::{Error, ExitCode};
 use crate::files;
@@ -19,7 +17,7 @@ use crate::lock::Lock;
 use crate::project::Project;
 use crate::recipe::{self, Change};
 use crate::record::Run;
-use crate::store::{self, Miss, Outcome};
+use crate::store::{self, Conflict, Miss, Outcome};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,7 +143,7 @@ fn check_outputs(project: &Project, lock: &Lock) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stage, locked) in &lock.stages {
         let dir = project.outputs.join(stage);
-        if dir.exists() {
+        if files::exists(&dir) {
             let of_file = |(path, digest)| check_output(project, &dir.join(path), digest);
             findings.extend(locked.outputs.iter().filter_map(of_file));
         }
@@ -159,7 +157,7 @@ fn check_output(project: &Project, path: &Path, expected: &Digest) -> Option<Fin
     let shown = relative(project, path);
     let (code, message) = match Digest::of_file(path) {
         Ok((found, _)) if found == *expected => return None,
-        Ok((found, _)) if project.store.object(&found).exists() => {
+        Ok((found, _)) if files::exists(&project.store.object(&found)) => {
             (ExitCode::Drift, format!("`{shown}` is of another run than the lock"))
         }
         Ok(_) => (ExitCode::Corrupt, format!("`{shown}` is not what the lock says")),
@@ -220,7 +218,7 @@ fn check_documents(project: &Project, findings: &mut Vec<Finding>) -> Result<(),
 }
 
 fn missing_objects(project: &Project, outcome: &Outcome, shown: &str) -> Vec<Finding> {
-    let is_missing = |digest: &Digest| !project.store.object(digest).exists();
+    let is_missing = |digest: &Digest| !files::exists(&project.store.object(digest));
     let missing = outcome.files.iter().filter(|file| is_missing(&file.digest));
     let tell = |file: &store::OutputFile| {
         let message =
@@ -250,7 +248,9 @@ fn check_run(project: &Project, id: &str, run: &Run) -> Vec<Finding> {
     let mut findings = Vec::new();
     for stage in &run.stages {
         let name = &stage.stage;
-        for file in stage.files.iter().filter(|file| !project.store.object(&file.digest).exists()) {
+        for file in
+            stage.files.iter().filter(|file| !files::exists(&project.store.object(&file.digest)))
+        {
             let message = format!(
                 "object {} is missing: `{}` of stage `{name}` in run {id}",
                 file.digest.short(),
@@ -279,20 +279,20 @@ fn check_conflicts(project: &Project) -> Result<Vec<Finding>, Error> {
     for (path, key) in named(project, "conflicts")? {
         let first = key.and_then(|key| project.store.outcome(&key).ok());
         for other in files::entries(&path).map_err(Error::io("read", &path))? {
-            let bytes = fs::read(&other).map_err(Error::io("read", &other))?;
-            let shown = relative(project, &path);
-            let finding = match (canonical::unseal::<Outcome>(&bytes), &first) {
-                (Some(other), Some(first)) => {
-                    let (key, told) = (first.key.short(), differing(first, &other).join(", "));
-                    let message = format!("recipe {key} gave other bytes at another time: {told}");
+            let shown = relative(project, &other);
+            let read = files::read(&other).ok();
+            let finding = match read.and_then(|bytes| Conflict::read(&bytes, first.as_ref())) {
+                Some(conflict) => {
+                    let message = format!(
+                        "recipe {} gave other bytes at another time: {}{}",
+                        conflict.stands.outcome.key.short(),
+                        differing(&conflict.stands.outcome, &conflict.other.outcome).join(", "),
+                        told_sightings(&conflict)
+                    );
                     Finding::new(ExitCode::NotReproducible, message, HINT)
                 }
-                (Some(_), None) => {
-                    let message = format!("`{shown}` tells of other bytes for the same recipe");
-                    Finding::new(ExitCode::NotReproducible, message, HINT)
-                }
-                (None, _) => {
-                    let message = format!("`{shown}` has a damaged record of a conflict");
+                None => {
+                    let message = format!("`{shown}` is a damaged record of a conflict");
                     Finding::new(ExitCode::Corrupt, message, "remove it after a look")
                 }
             };
@@ -300,6 +300,15 @@ fn check_conflicts(project: &Project) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(findings)
+}
+
+fn told_sightings(conflict: &Conflict) -> String {
+    let told = [("first", &conflict.stands), ("other", &conflict.other)].map(|(which, sighted)| {
+        let seen = sighted.seen.as_ref()?;
+        Some(format!("{which} on `{}` at {}", seen.host, seen.time))
+    });
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
 fn differing(a: &Outcome, b: &Outcome) -> Vec<String> {

@@ -5,15 +5,13 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::files::entries;
+use crate::files::{self, walk};
 use crate::graph::{Graph, Plug, Port, Stage, StageId};
 use crate::kind::{Ancestor, Context, Findings, GateFailed, Output, Plugged};
 use crate::project::Project;
@@ -66,7 +64,7 @@ pub fn perform(
     let scratch = project.store.scratch()?;
     let (inputs_dir, outputs_dir) = (scratch.path().join("in"), scratch.path().join("out"));
     let lay = |error| Failure::from(Error::io("write in", scratch.path())(error));
-    fs::create_dir(&outputs_dir).map_err(lay)?;
+    files::make_dir(&outputs_dir).map_err(lay)?;
     let inputs = lay_inputs(project, graph, stage, outcomes, &inputs_dir).map_err(lay)?;
     let context = Context {
         params: &stage.params,
@@ -80,7 +78,9 @@ pub fn perform(
     };
     for output in &stage.outputs {
         let parent = outputs_dir.join(&output.path);
-        parent.parent().map_or(Ok(()), fs::create_dir_all).map_err(lay)?;
+        if parent.parent() != Some(&outputs_dir) {
+            files::make_parent(&parent).map_err(lay)?;
+        }
     }
     let result = call(stage, &context);
     let findings = context.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ fn lay_inputs(
         let mut plugged = Vec::new();
         for (index, plug) in port.plugs.iter().enumerate() {
             let place = dir.join(port.name).join(index.to_string());
-            fs::create_dir_all(&place)?;
+            files::make_dirs(&place)?;
             plugged.push(match plug {
                 Plug::Data { name, path } => {
                     Plugged { name: name.clone(), path: project.root.join(path) }
@@ -163,8 +163,10 @@ fn lay_inputs(
 fn link(project: &Project, outcome: &Outcome, output: &Output, dir: &Path) -> io::Result<()> {
     for file in outcome.files.iter().filter(|file| file.port == output.name) {
         let path = dir.join(&file.path);
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        symlink(fs::canonicalize(project.store.object(&file.digest))?, path)?;
+        if path.parent() != Some(dir) {
+            files::make_parent(&path)?;
+        }
+        files::link(&files::canonical(&project.store.object(&file.digest))?, &path)?;
     }
     Ok(())
 }
@@ -194,7 +196,7 @@ fn collect(project: &Project, stage: &Stage, dir: &Path) -> Result<Vec<OutputFil
         let Some(output) = stage.outputs.iter().find(is_of) else {
             return Err(Failure::new(format!("it wrote `{text}`, which is none of its outputs")));
         };
-        if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        if !files::link_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             return Err(Failure::new(format!("its output `{text}` is not a regular file")));
         }
         let adopted = project.store.adopt(&path);
@@ -209,25 +211,11 @@ fn collect(project: &Project, stage: &Stage, dir: &Path) -> Result<Vec<OutputFil
     Ok(files)
 }
 
-/// All paths below a directory that are not directories, sorted.
-fn walk(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for path in entries(&dir)? {
-            let is_dir = fs::symlink_metadata(&path)?.is_dir();
-            if is_dir { waiting.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// Moves what a failed stage wrote to where people can look at it; that this fails is no matter.
 fn keep(outputs: &Path, kept: &Path) {
     let is_empty = walk(outputs).is_ok_and(|files| files.is_empty());
-    if !is_empty && kept.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok()) {
-        let _ = fs::remove_dir_all(kept);
-        let _ = fs::rename(outputs, kept);
+    if !is_empty && files::make_parent(kept).is_ok() {
+        let _ = files::remove_dir(kept);
+        let _ = files::rename(outputs, kept);
     }
 }

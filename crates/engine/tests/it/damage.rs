@@ -116,7 +116,7 @@ fn a_damaged_record_is_named_and_stops_no_run() {
 
 #[test]
 fn a_damaged_memory_only_costs_time() {
-    for name in ["outputs/store/stat.json", "outputs/runs/last.json"] {
+    for name in ["outputs/store/stat", "outputs/runs/last.json"] {
         for (_, apply) in &DAMAGES[..4] {
             let lab = ran();
             apply(&lab.path(name));

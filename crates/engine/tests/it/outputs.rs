@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::lab::{Lab, flip};
+use crate::lab::{Lab, flip, make_writable};
 
 fn ran() -> Lab {
     let lab = Lab::diamond().stage("t", "kind = \"tree\"\nparams.text = \"xy\"");
@@ -77,11 +77,34 @@ fn a_link_is_replaced_and_what_is_behind_it_stays() {
 }
 
 #[test]
-fn an_output_is_writable_and_an_object_is_not() {
+fn an_output_is_read_only_and_no_edit_of_it_reaches_the_store() {
     let lab = ran();
+    let output = lab.path("outputs/size/n/count.txt");
     let is_readonly = |path| fs::metadata(path).unwrap().permissions().readonly();
-    assert!(!is_readonly(lab.path("outputs/size/n/count.txt")));
+    assert!(is_readonly(output.clone()));
     assert!(lab.objects("size").into_iter().all(is_readonly));
+    // In place, as an editor does that is told to write all the same.
+    make_writable(&output);
+    let mut file = fs::File::options().append(true).open(&output).unwrap();
+    std::io::Write::write_all(&mut file, b"edited").unwrap();
+    let object = lab.objects("size").remove(0);
+    assert_eq!(fs::read_to_string(object).unwrap(), "6");
+    is_restored(&lab);
+}
+
+#[test]
+fn outputs_are_made_on_another_file_system_than_the_store() {
+    let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let lab = Lab::diamond().stage("t", "kind = \"tree\"\nparams.text = \"xy\"");
+    fs::create_dir(lab.path("outputs")).unwrap();
+    symlink(elsewhere.path(), lab.path("outputs/store")).unwrap();
+    let device = |path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).unwrap());
+    assert_ne!(device(lab.root()), device(elsewhere.path()), "this test needs two file systems");
+    lab.run().expect("ran 5");
+    fs::remove_file(lab.path("outputs/t/leaves/x/leaf")).unwrap();
+    is_restored(&lab);
+    let left = |dir: &str| fs::read_dir(lab.path(dir)).unwrap().count();
+    assert_eq!((left("outputs/size/n"), left("outputs/store/scratch")), (1, 0));
 }
 
 #[test]

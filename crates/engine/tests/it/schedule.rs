@@ -141,7 +141,7 @@ fn a_run_waits_for_a_lock_and_stops_waiting_when_cancelled() {
         project.cook(&graph, graph.named("a").unwrap()[0], &[None, None]).unwrap().unwrap().key()
     };
     let lock = lab.project().store.lock_file(&key).unwrap();
-    lock.lock().unwrap();
+    lock.take().unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| lab.run());
         while !lab.path("outputs/b/out.txt").exists() {

@@ -18,7 +18,7 @@ fn a_store_opens_wherever_it_can_be_made() {
 
 #[test]
 fn a_half_made_store_is_completed() {
-    for missing in ["format", "objects", "recipes", "outcomes", "scratch", "locks", "stat.json"] {
+    for missing in ["format", "objects", "recipes", "outcomes", "scratch", "locks", "stat"] {
         let lab = Lab::diamond();
         lab.run();
         let path = lab.path("outputs/store").join(missing);
@@ -76,6 +76,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     assert!(held.path().exists());
     assert!(!lab.path("outputs/store/scratch/sAbCdEf").exists());
     drop(held);
+    drop(mine);
     assert_eq!(fs::read_dir(lab.path("outputs/store/scratch")).unwrap().count(), 0);
 }
 

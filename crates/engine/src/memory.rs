@@ -1,0 +1,63 @@
+//! Files that only remember: they save time, and losing one costs time and nothing else.
+//!
+//! Binary, because each is read whole by every run, with a digest of itself before the bytes, since
+//! what is remembered is believed. One that is damaged, of another format or missing is as good as
+//! empty.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::digest::Digest;
+use crate::files;
+
+/// How many bytes the digest in front takes.
+const CHECK_BYTES: usize = 32;
+
+/// The bytes of a memory, if they are those that were written.
+pub(crate) fn load(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = files::read(path).ok()?;
+    let (check, rest) = bytes.split_at_checked(CHECK_BYTES)?;
+    if Digest::of(rest).as_bytes() != check {
+        return None;
+    }
+    bytes.drain(..CHECK_BYTES);
+    Some(bytes)
+}
+
+/// A memory as a document.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    postcard::from_bytes(&load(path)?).ok()
+}
+
+/// Writes a memory. Failing to is no error.
+pub(crate) fn save<T: Serialize>(path: &Path, document: &T) {
+    let Ok(bytes) = postcard::to_stdvec(document) else { return };
+    let mut sealed = Digest::of(&bytes).as_bytes().to_vec();
+    sealed.extend(bytes);
+    let Some(dir) = path.parent() else { return };
+    let _ = files::publish(path, &sealed, dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_with_any_flipped_bit_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memory");
+        save(&path, &("words", vec![1u8, 2, 3]));
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(read(&path), Some(("words".to_owned(), vec![1u8, 2, 3])));
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(read::<(String, Vec<u8>)>(&path), None, "{at}");
+        }
+        std::fs::write(&path, &whole[..7]).unwrap();
+        assert_eq!(load(&path), None);
+    }
+}
