@@ -7,6 +7,7 @@ mod interrupt;
 mod log;
 mod observe;
 mod plan;
+mod recall;
 mod run;
 mod serve;
 mod show;
@@ -17,7 +18,7 @@ mod why;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use engine::error::{Error, ExitCode};
+use engine::error::{Error, ExitCode, Sources};
 use engine::graph::{Graph, StageId};
 use engine::project::{self, OUTPUTS_DIR, Project};
 use engine::spec::{self, Request};
@@ -79,15 +80,17 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 struct Opened {
     graph: Graph,
     project: Project,
+    /// The texts that the graph was read from.
+    sources: Sources,
 }
 
 /// Opens the project that the options mean.
 fn open(global: &Global) -> anyhow::Result<Opened> {
     let request = request(global)?;
-    let (_, graph) = project::load(&request, KINDS)?;
+    let (spec, graph) = project::load(&request, KINDS)?;
     let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?
         .on_host(observe::host());
-    Ok(Opened { graph, project })
+    Ok(Opened { graph, project, sources: spec.sources })
 }
 
 fn request(global: &Global) -> anyhow::Result<Request> {

@@ -15,11 +15,17 @@ use engine::verify::check_lock;
 use serde_json::json;
 
 use super::interrupt::Interrupt;
-use super::{Opened, ended, name_width, observe, open, plan, serve, targets};
+use super::{Opened, ended, name_width, observe, open, plan, recall, serve, targets};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
 
 pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let clock = Instant::now();
+    let question = recall::question(global, args)?;
+    let answer = question.as_ref().and_then(|asked| recall::answer(asked, global, clock, terminal));
+    if let Some(code) = answer {
+        return Ok(code);
+    }
     let opened = open(global)?;
     let Opened { graph, project, .. } = &opened;
     let named = targets(graph, &args.targets)?;
@@ -35,7 +41,7 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
         return plan::show(&opened, &selection, &forced, terminal);
     }
     let interrupt = Interrupt::listen(*terminal)?;
-    let (started, clock) = (observe::now(), Instant::now());
+    let started = observe::now();
     let jobs = jobs(args);
     let cancel = AtomicBool::new(false);
     let progress = Progress::new(*terminal, name_width(graph));
@@ -64,11 +70,16 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     } else {
         write_lock(&opened, &reports, terminal)?;
     }
-    drop(records);
-    match service {
-        Some(id) => serve::launch(&opened, id, interrupt, terminal),
-        None => Ok(code),
+    project.store.flush()?;
+    if let Some(id) = service {
+        drop(records);
+        return serve::launch(&opened, id, interrupt, terminal);
     }
+    if let Some(question) = &question {
+        recall::remember(question, &opened, &reports, &yielded(&opened, &reports), id.as_deref());
+    }
+    drop(records);
+    Ok(code)
 }
 
 /// Where what failed stages wrote is kept.
@@ -138,7 +149,7 @@ fn write_lock(opened: &Opened, reports: &[Report], terminal: &Terminal) -> anyho
         Err(error) => return Err(error.into()),
     };
     let lock = lock.updated(&opened.graph, &run);
-    lock.write(&opened.project.lock_path(), &opened.graph)?;
+    lock.write(&opened.project.lock_path(), &opened.graph, &opened.project.store)?;
     Ok(())
 }
 
@@ -176,8 +187,8 @@ fn record(
         let _ = std::fs::remove_dir_all(kept(opened).join(&stage.stage));
     }
     let observed = observe::observe(&opened.project.root, started, elapsed, jobs, reports);
-    let id = runs.save(&run, &observed)?;
-    runs.remember_keys(&run.stages)?;
+    let id = runs.save(&run, &observed, &opened.project.store)?;
+    runs.remember_keys(&run.stages, &opened.project.store)?;
     Ok(Some(id))
 }
 

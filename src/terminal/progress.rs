@@ -56,14 +56,17 @@ impl Progress {
         bar.set_message(text);
     }
 
-    fn ended(&self, report: &Report) {
+    fn stop_spinning(&self, stage: &str) {
         let spinner = {
             let mut spinners = self.spinners.lock().unwrap_or_else(PoisonError::into_inner);
-            spinners.remove(&report.stage)
+            spinners.remove(stage)
         };
         if let Some(bar) = spinner {
             bar.finish_and_clear();
         }
+    }
+
+    fn ended(&self, report: &Report) {
         let Told { word, style, time, why } = told(report);
         let name = format!("{:<width$}", report.stage, width = self.name_width);
         let word = self.terminal.paint_err(&format!("{word:<7}"), style);
@@ -139,8 +142,11 @@ impl Observer for Progress {
                 }
             }
             Event::Ended(report) => {
+                self.stop_spinning(&report.stage);
                 let is_wrong = matches!(report.status, Status::Failed(_));
-                if !self.terminal.quiet || is_wrong {
+                // What is in place is counted at the end, and listed for who asks for more.
+                let is_news = !is_cached(report) || self.terminal.verbose;
+                if is_wrong || (is_news && !self.terminal.quiet) {
                     self.ended(report);
                 }
             }

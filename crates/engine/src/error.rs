@@ -32,6 +32,11 @@ impl Sources {
         SourceId(self.0.len() - 1)
     }
 
+    /// All texts, in the order in which they were read.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
+    }
+
     /// The text at an index that `add` returned.
     pub fn get(&self, id: SourceId) -> &Source {
         &self.0[id.0]

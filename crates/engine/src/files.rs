@@ -95,6 +95,16 @@ pub(crate) fn link_metadata(path: &Path) -> io::Result<Metadata> {
     fs::symlink_metadata(path)
 }
 
+/// What the file system says, without the detour over `Metadata`.
+pub(crate) type Stat = rustix::fs::Stat;
+
+/// The same for a path relative to an open directory: of many files below one directory, most of
+/// the time would go into looking its own path up.
+pub(crate) fn stat_at(dir: &File, path: &str) -> io::Result<Stat> {
+    pass(Operation::Stat, Path::new(path))?;
+    Ok(rustix::fs::statat(dir, path, rustix::fs::AtFlags::empty())?)
+}
+
 /// Whether there is something, links followed. What cannot be told counts as nothing.
 pub(crate) fn exists(path: &Path) -> bool {
     metadata(path).is_ok()

@@ -38,4 +38,5 @@ pub mod spec;
 pub mod stat;
 pub mod store;
 pub mod verify;
+pub mod witness;
 pub mod work;

@@ -12,11 +12,11 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::files::{self, publish};
+use crate::files;
 use crate::graph::Graph;
 use crate::recipe::Done;
 use crate::record::{Run, RunStage};
-use crate::store::{Outcome, OutputFile};
+use crate::store::{Outcome, OutputFile, Store};
 
 /// The file beside `pipeline.toml`.
 pub const FILE_NAME: &str = "pipeline.lock";
@@ -110,17 +110,16 @@ impl Lock {
         text
     }
 
-    /// Writes the file if its text would change; returns whether it did.
+    /// Writes the file by way of the store, if its text would change; returns whether it did.
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write(&self, path: &Path, graph: &Graph) -> Result<bool, Error> {
+    pub fn write(&self, path: &Path, graph: &Graph, store: &Store) -> Result<bool, Error> {
         let text = self.text(graph);
         if files::read_text(path).is_ok_and(|before| before == text) {
             return Ok(false);
         }
-        let dir = path.parent().unwrap_or(Path::new("."));
-        publish(path, text.as_bytes(), dir).map_err(Error::io("write", path))?;
+        store.write(path, text.as_bytes()).map_err(Error::io("write", path))?;
         Ok(true)
     }
 

@@ -31,13 +31,12 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     postcard::from_bytes(&load(path)?).ok()
 }
 
-/// Writes a memory. Failing to is no error.
-pub(crate) fn save<T: Serialize>(path: &Path, document: &T) {
+/// Writes a memory by way of a directory for what is being written. Failing to is no error.
+pub(crate) fn save<T: Serialize>(path: &Path, document: &T, room: &Path) {
     let Ok(bytes) = postcard::to_stdvec(document) else { return };
     let mut sealed = Digest::of(&bytes).as_bytes().to_vec();
     sealed.extend(bytes);
-    let Some(dir) = path.parent() else { return };
-    let _ = files::publish(path, &sealed, dir);
+    let _ = files::publish(path, &sealed, room);
 }
 
 #[cfg(test)]
@@ -48,7 +47,7 @@ mod tests {
     fn a_memory_with_any_flipped_bit_is_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("memory");
-        save(&path, &("words", vec![1u8, 2, 3]));
+        save(&path, &("words", vec![1u8, 2, 3]), dir.path());
         let whole = std::fs::read(&path).unwrap();
         assert_eq!(read(&path), Some(("words".to_owned(), vec![1u8, 2, 3])));
         for at in 0..whole.len() {

@@ -144,6 +144,18 @@ impl Project {
         signature.is_some() && signature == Signature::of(&self.root.join(path)).ok()
     }
 
+    /// Every file of the project that was hashed, as a path relative to its root, and what is known
+    /// of it: `None` when one of them had changed so lately that its signature proves nothing.
+    pub(crate) fn data_seen(&self) -> Option<Vec<(String, Option<Digest>, Signature)>> {
+        let known = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = known.iter().map(|(path, (digest, signature))| {
+            let path = path.to_str()?;
+            let remembered = self.store.stat().remembered(&format!("data:{path}"), digest)?;
+            (remembered == *signature).then(|| (path.to_owned(), Some(*digest), *signature))
+        });
+        seen.collect()
+    }
+
     /// The recipe of a stage, if all that it rests on is done.
     ///
     /// # Errors

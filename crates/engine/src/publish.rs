@@ -26,7 +26,9 @@ impl Store {
     ///
     /// # Errors
     /// What making a directory gives.
-    pub(crate) fn room(&self) -> io::Result<&Path> {
+    pub fn room(&self) -> io::Result<&Path> {
+        // Who asks for it is about to write.
+        self.is_dirty.store(true, Ordering::Relaxed);
         if let Some(room) = self.room.get() {
             return Ok(room.path());
         }
@@ -63,7 +65,6 @@ impl Store {
         if self.prove(&digest).is_err() {
             let object = self.object(&digest);
             files::rename_into(path, &object)?;
-            self.is_dirty.store(true, Ordering::Relaxed);
             self.stat().remember(&object, &digest.to_string(), digest, None);
         }
         Ok((digest, size))
@@ -119,10 +120,9 @@ impl Store {
         }
     }
 
-    fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
-        files::publish(place, bytes, self.room()?)?;
-        self.is_dirty.store(true, Ordering::Relaxed);
-        Ok(())
+    /// Writes a file by way of the room of this process, so that it is either whole or not there.
+    pub(crate) fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
+        files::publish(place, bytes, self.room()?)
     }
 
     /// Flushes what was written since it was last flushed, all at once.
@@ -132,6 +132,20 @@ impl Store {
     pub fn flush(&self) -> Result<(), Error> {
         if self.is_dirty.swap(false, Ordering::Relaxed) {
             files::flush(self.root()).map_err(Error::io("flush", self.root()))?;
+        }
+        Ok(())
+    }
+
+    /// Flushes what was written, and then remembers which digests are proved.
+    ///
+    /// # Errors
+    /// What flushing gives.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        self.flush()?;
+        if self.stat().is_changed()
+            && let Ok(room) = self.room()
+        {
+            self.stat().save(room);
         }
         Ok(())
     }

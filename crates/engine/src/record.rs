@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
 use crate::kind::Metric;
-use crate::store::{Outcome, OutputFile};
+use crate::store::{Outcome, OutputFile, Store};
 
 /// The format of `run.json`.
 const FORMAT: &str = "pipeline.run/1";
@@ -210,11 +210,18 @@ impl Runs {
         }
     }
 
-    /// Records a run and returns its id.
+    /// The name of the directory of a run with this id.
+    pub(crate) fn dir_of(&self, id: &str) -> Option<String> {
+        let dirs = self.list().ok()?;
+        let dir = dirs.into_iter().rev().find(|dir| id_of(dir).as_deref() == Some(id))?;
+        Some(dir.file_name()?.to_str()?.to_owned())
+    }
+
+    /// Records a run, written by way of the store, and returns its id.
     ///
     /// # Errors
     /// What writing gives.
-    pub fn save(&self, run: &Run, observed: &Observed) -> Result<String, Error> {
+    pub fn save(&self, run: &Run, observed: &Observed, store: &Store) -> Result<String, Error> {
         let sealed = canonical::seal(run);
         let mut name = Digest::builder();
         name.add(&sealed);
@@ -227,7 +234,7 @@ impl Runs {
         files::make_dirs(&dir).map_err(Error::io("make", &dir))?;
         let write = |name: &str, bytes: &[u8]| {
             let path = dir.join(name);
-            files::publish(&path, bytes, &self.dir).map_err(Error::io("write", path))
+            store.write(&path, bytes).map_err(Error::io("write", path))
         };
         write("observed.json", &canonical::to_bytes(observed))?;
         // Last, because a run exists when this file does.
@@ -244,7 +251,7 @@ impl Runs {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn remember_keys(&self, stages: &[RunStage]) -> Result<(), Error> {
+    pub fn remember_keys(&self, stages: &[RunStage], store: &Store) -> Result<(), Error> {
         let mut keys = self.last_keys();
         let before = keys.clone();
         keys.extend(stages.iter().map(|stage| (stage.stage.clone(), stage.key)));
@@ -254,7 +261,7 @@ impl Runs {
         files::make_dirs(&self.dir).map_err(Error::io("make", &self.dir))?;
         let path = self.dir.join("last.json");
         let bytes = canonical::to_bytes(&keys);
-        files::publish(&path, &bytes, &self.dir).map_err(Error::io("write", path))
+        store.write(&path, &bytes).map_err(Error::io("write", path))
     }
 }
 
@@ -278,8 +285,11 @@ mod tests {
     fn runs_are_found_by_id_and_by_age() {
         let dir = tempfile::tempdir().unwrap();
         let runs = Runs::new(dir.path().join("runs"));
-        let first = runs.save(&Run::new("p", vec![]), &observed("2026-11-23T10:00:00Z")).unwrap();
-        let second = runs.save(&Run::new("q", vec![]), &observed("2026-11-23T11:00:00Z")).unwrap();
+        let store = Store::open(&dir.path().join("store"), false).unwrap();
+        let first =
+            runs.save(&Run::new("p", vec![]), &observed("2026-11-23T10:00:00Z"), &store).unwrap();
+        let second =
+            runs.save(&Run::new("q", vec![]), &observed("2026-11-23T11:00:00Z"), &store).unwrap();
         assert_eq!(runs.find("@").unwrap().id, second);
         assert_eq!(runs.find("@-1").unwrap().id, first);
         assert_eq!(runs.find(&first[..6]).unwrap().run.pipeline, "p");
@@ -291,8 +301,10 @@ mod tests {
     #[test]
     fn a_flipped_byte_in_a_record_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        let runs = Runs::new(dir.path().to_owned());
-        runs.save(&Run::new("pipeline", vec![]), &observed("2026-11-23T10:00:00Z")).unwrap();
+        let runs = Runs::new(dir.path().join("runs"));
+        let store = Store::open(&dir.path().join("store"), false).unwrap();
+        runs.save(&Run::new("pipeline", vec![]), &observed("2026-11-23T10:00:00Z"), &store)
+            .unwrap();
         let path = runs.list().unwrap()[0].join("run.json");
         let text = fs::read_to_string(&path).unwrap().replace("\"pipeline\",", "\"pipelime\",");
         fs::write(&path, text).unwrap();

@@ -138,8 +138,7 @@ pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
         }
     });
     // Nothing is remembered as proved before it is on disk.
-    job.project.store.flush()?;
-    job.project.store.stat().save();
+    job.project.store.settle()?;
     Ok(state.reports.into_values().collect())
 }
 

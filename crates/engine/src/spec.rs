@@ -17,7 +17,7 @@ use crate::params::Step;
 /// The file that makes a directory a project.
 pub const FILE_NAME: &str = "pipeline.toml";
 /// The directory of the stage files.
-const STAGES_DIR: &str = "stages";
+pub(crate) const STAGES_DIR: &str = "stages";
 /// What the names of environment variables that set values begin with.
 pub const ENVIRONMENT_PREFIX: &str = "PIPELINE_SET__";
 

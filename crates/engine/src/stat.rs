@@ -6,7 +6,7 @@
 //! a second edit within one tick of the clock would not be seen. `paranoid` believes nothing.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -43,9 +43,10 @@ impl Signature {
         Ok(Signature::from(&files::metadata(path)?))
     }
 
-    /// The size in bytes.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
+    /// The signature of what is at a path relative to an open directory, following links; `None`
+    /// when there is nothing that can be looked at.
+    pub(crate) fn at(dir: &File, path: &str) -> Option<Signature> {
+        files::stat_at(dir, path).ok().map(|stat| Signature::from(&stat))
     }
 
     /// Whether the file had been left alone for a while at a time.
@@ -58,16 +59,31 @@ impl Signature {
 
 impl From<&Metadata> for Signature {
     fn from(metadata: &Metadata) -> Signature {
-        const NANOS: i64 = 1_000_000_000;
-        let nanos = |secs: i64, nsecs: i64| secs.saturating_mul(NANOS).saturating_add(nsecs);
         Signature {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
-            modified_ns: nanos(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: nanos(metadata.ctime(), metadata.ctime_nsec()),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+impl From<&files::Stat> for Signature {
+    fn from(stat: &files::Stat) -> Signature {
+        Signature {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec as i64),
+            changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec as i64),
+        }
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    const NANOS: i64 = 1_000_000_000;
+    seconds.saturating_mul(NANOS).saturating_add(nanoseconds)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,11 +145,16 @@ impl StatCache {
         }
     }
 
+    /// Whether anything was remembered or forgotten since it was read.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.state().is_changed
+    }
+
     /// Writes what is remembered, if anything changed. Failing to is no error: it costs time only.
-    pub fn save(&self) {
+    pub(crate) fn save(&self, room: &Path) {
         let mut state = self.state();
         if state.is_changed {
-            memory::save(&self.file, &(FORMAT, &state.entries));
+            memory::save(&self.file, &(FORMAT, &state.entries), room);
             state.is_changed = false;
         }
     }
@@ -188,7 +209,7 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let cache = StatCache::open(dir.path().join("cache"), false);
         cache.digest(&path, "a").unwrap();
-        cache.save();
+        cache.save(dir.path());
         assert!(!dir.path().join("cache").exists());
     }
 

@@ -232,10 +232,11 @@ impl Lab {
         let run = Run::new(&graph.name, reports.iter().filter_map(stage).collect());
         let second = self.n_runs.fetch_add(1, Ordering::SeqCst);
         let started = format!("2026-11-23T10:{:02}:{:02}Z", second / 60, second % 60);
-        project.runs.save(&run, &Observed { started, ..Observed::default() }).unwrap();
-        project.runs.remember_keys(&run.stages).unwrap();
+        let store = &project.store;
+        project.runs.save(&run, &Observed { started, ..Observed::default() }, store).unwrap();
+        project.runs.remember_keys(&run.stages, store).unwrap();
         let before = Lock::read(&project.lock_path()).ok().flatten().unwrap_or_default();
-        before.updated(graph, &run).write(&project.lock_path(), graph).unwrap();
+        before.updated(graph, &run).write(&project.lock_path(), graph, store).unwrap();
         run
     }
 

@@ -34,7 +34,7 @@ fn a_lock_reads_back_to_what_was_written() {
     let lock = Lock::parse(&text, "pipeline.lock").unwrap();
     assert_eq!(lock.text(&graph), text);
     assert_eq!(lock.stages["a"].key, lab.key("a"));
-    assert!(!lock.write(&lab.path("pipeline.lock"), &graph).unwrap());
+    assert!(!lock.write(&lab.path("pipeline.lock"), &graph, &lab.project().store).unwrap());
 }
 
 #[test]

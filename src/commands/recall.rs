@@ -1,0 +1,69 @@
+//! The short way of `run`: when nothing has changed since the last run, its answer still holds.
+
+use std::time::Instant;
+
+use engine::error::ExitCode;
+use engine::record::Run;
+use engine::schedule::{Report, Status};
+use engine::spec::ENVIRONMENT_PREFIX;
+use engine::stat::Signature;
+use engine::witness::{self, Answer, Question};
+
+use super::{Opened, request};
+use crate::cli::{Global, Run as Args};
+use crate::terminal::{Style, Terminal, seconds};
+
+/// What is asked of a run, as far as its answer can be told by the last one; `None` where a run
+/// does more than to find everything in place.
+pub(super) fn question(global: &Global, args: &Args) -> anyhow::Result<Option<Question>> {
+    if args.force || args.dry_run {
+        return Ok(None);
+    }
+    let request = request(global)?;
+    let mut asked = vec![format!("serve={}", !args.no_serve)];
+    asked.extend(global.profile.iter().map(|name| format!("profile={name}")));
+    asked.extend(global.set.iter().map(|set| format!("set={set}")));
+    asked.extend(args.targets.iter().map(|target| format!("target={target}")));
+    let sets = request.environment.iter().filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
+    asked.extend(sets.map(|(name, value)| format!("env={name}={value}")));
+    let program = Signature::of(&std::env::current_exe()?)?;
+    Ok(Some(Question { root: request.root, program, asked }))
+}
+
+/// Tells the answer of the last run, if it still holds.
+pub(super) fn answer(
+    question: &Question,
+    global: &Global,
+    clock: Instant,
+    terminal: &Terminal,
+) -> Option<ExitCode> {
+    // Every stage is to be told; the short way knows none of them.
+    if terminal.json || terminal.verbose {
+        return None;
+    }
+    let answer = witness::recall(question, global.paranoid)?;
+    let n = answer.n_stages;
+    let elapsed = seconds(clock.elapsed().as_secs_f64());
+    let line = format!("{n} stages: 0 run, {n} cached, {elapsed}; nothing to do");
+    terminal.note(&terminal.paint_err(&line, Style::Bold));
+    if let Some(id) = &answer.run {
+        terminal.note(&format!("run {id}, result {}", answer.result.short()));
+    }
+    Some(ExitCode::Ok)
+}
+
+/// Remembers the answer of a run in which everything is in place now.
+pub(super) fn remember(
+    question: &Question,
+    opened: &Opened,
+    reports: &[Report],
+    run: &Run,
+    id: Option<&str>,
+) {
+    let is_whole = reports.iter().all(|r| matches!(r.status, Status::Ran(..) | Status::Cached(..)));
+    if is_whole {
+        let (n_stages, id) = (reports.len(), id.map(str::to_owned));
+        let answer = Answer { n_stages, run: id, result: run.result() };
+        witness::remember(question, &opened.project, &opened.sources, reports, answer);
+    }
+}
