@@ -121,8 +121,14 @@ impl Store {
     }
 
     /// Writes a file by way of the room of this process, so that it is either whole or not there.
+    /// Records can be written where the store cannot: then they are written beside.
     pub(crate) fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
-        files::publish(place, bytes, self.room()?)
+        match (self.room(), place.parent()) {
+            (Err(_), Some(beside)) if !place.starts_with(self.root()) => {
+                files::publish(place, bytes, beside)
+            }
+            (room, _) => files::publish(place, bytes, room?),
+        }
     }
 
     /// Flushes what was written since it was last flushed, all at once.
