@@ -7,6 +7,9 @@ use clap::{Parser, ValueEnum};
 use crate::shape::{Shape, Work};
 use crate::tools::{Layout, Peer};
 
+/// All scenarios.
+const ALL: &str = "first,noop,touch,leaf,root,directory,hash";
+
 /// Measures what the engine costs, beside other build tools. docs/BENCHMARKS.md tells how to read
 /// the result.
 #[derive(Clone, Debug, Parser)]
@@ -31,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "files")]
     pub(crate) layouts: Vec<Layout>,
     /// What is measured
-    #[arg(long, value_delimiter = ',', default_value = "first,noop,leaf,root,directory,hash")]
+    #[arg(long, value_delimiter = ',', default_value = ALL)]
     pub(crate) scenario: Vec<Scenario>,
     /// Rounds per scenario; in each round every tool takes its turn
     #[arg(long, default_value_t = 5)]
@@ -81,6 +84,8 @@ pub(crate) enum Scenario {
     First,
     /// Nothing changed; `pipeline` also with `--paranoid`.
     Noop,
+    /// The first stage's input has a new time and the same bytes.
+    Touch,
     /// The text of one stage changed that no other stage reads.
     Leaf,
     /// The text of the first stage changed, and its output does not.

@@ -3,12 +3,11 @@
 //! make does not see that a rule's text changed. So that the scenarios mean the same, the output
 //! of a changed stage is removed, or, where its bytes will stay, what it reads is touched.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::{Change, OUT, Tool, flat, flat_input};
-use crate::shape::{self, Project, SOURCE, Tells};
+use crate::shape::{self, Project, Tells};
 
 /// make.
 pub(crate) struct Make {
@@ -28,12 +27,10 @@ impl Tool for Make {
     fn change(&self, project: &Project, dir: &Path, change: Change) -> anyhow::Result<()> {
         self.write_makefile(project, dir)?;
         if change.is_seen {
-            fs::remove_file(dir.join(flat(change.stage)))?;
+            Ok(fs::remove_file(dir.join(flat(change.stage)))?)
         } else {
-            let source = File::options().write(true).open(dir.join(SOURCE))?;
-            source.set_modified(SystemTime::now())?;
+            shape::touch_source(dir)
         }
-        Ok(())
     }
 
     fn outputs(&self) -> &'static [&'static str] {
@@ -48,6 +45,10 @@ impl Tool for Make {
     fn n_ran(&self, printed: &str) -> Option<usize> {
         let is_recipe = |line: &&str| line.starts_with(": ") || line.starts_with("cp ");
         Some(printed.lines().filter(is_recipe).count())
+    }
+
+    fn tells(&self) -> Tells {
+        Tells::Time
     }
 
     fn output(&self, stage: usize) -> PathBuf {

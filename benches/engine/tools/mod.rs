@@ -19,7 +19,7 @@ pub(crate) use self::make::Make;
 pub(crate) use self::ninja::Ninja;
 pub(crate) use self::pipeline::{Layout, Pipeline, Program};
 pub(crate) use self::snakemake::Snakemake;
-use crate::shape::Project;
+use crate::shape::{Project, Tells};
 
 /// Other tools, by the name of their program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -65,6 +65,11 @@ pub(crate) trait Tool {
 
     /// Where the output of a stage is.
     fn output(&self, stage: usize) -> PathBuf;
+
+    /// By what it tells that a file changed.
+    fn tells(&self) -> Tells {
+        Tells::Bytes
+    }
 
     /// Whether a run stops where bytes do not change; if not, only its outputs are checked then.
     fn cuts_off(&self) -> bool {

@@ -36,6 +36,10 @@ impl Tool for Ninja {
         Some(printed.lines().filter(|line| line.starts_with('[')).count())
     }
 
+    fn tells(&self) -> Tells {
+        Tells::Time
+    }
+
     fn output(&self, stage: usize) -> PathBuf {
         flat(stage)
     }
