@@ -107,7 +107,7 @@ impl<'a> Bench<'a> {
             return self.reuse(name, recipe, outcome).map(Some);
         }
         // One process computes a key; the others come back later and find its outcome.
-        let lock = store.lock_file(&key).map_err(Error::io("open", "a lock"))?;
+        let lock = store.key_lock(&key).map_err(Error::io("open", "a lock"))?;
         if !lock.try_take().map_err(Error::io("take", "a lock"))? {
             if !has_waited {
                 self.job.observer.observe(Event::Waiting { stage: name });

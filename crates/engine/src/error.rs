@@ -175,6 +175,9 @@ pub enum Error {
     /// A stored document was damaged or written by another format.
     #[error("{0}")]
     Corrupt(String),
+    /// Another process has what is needed.
+    #[error("{0}")]
+    Busy(String),
 }
 
 impl Error {
@@ -186,6 +189,7 @@ impl Error {
             Error::Missing(_) => ExitCode::Missing,
             Error::Drift(_) => ExitCode::Drift,
             Error::Corrupt(_) => ExitCode::Corrupt,
+            Error::Busy(_) => ExitCode::Busy,
         }
     }
 

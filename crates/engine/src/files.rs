@@ -5,7 +5,7 @@
 //! found by its digest, because nothing is remembered as proved before it was flushed. Knows
 //! nothing of digests as names, of stores or of stages.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -224,68 +224,14 @@ pub(crate) fn make_read_only(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(READ_ONLY))
 }
 
-/// A file that is locked, never read. The lock dies with the value, and with the process.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-    path: PathBuf,
-}
-
-impl Lock {
-    /// Opens a lock file, making it when it is missing. It is not locked yet.
-    pub(crate) fn open(path: PathBuf) -> io::Result<Lock> {
-        pass(Operation::Open, &path)?;
-        let open = || OpenOptions::new().create(true).append(true).open(&path);
-        let file = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_parent(&path)?;
-                open()?
-            }
-            opened => opened?,
-        };
-        Ok(Lock { file, path })
-    }
-
-    /// Locks it, waiting for it.
-    ///
-    /// # Errors
-    /// What the system gives.
-    pub fn take(&self) -> io::Result<()> {
-        pass(Operation::Lock, &self.path)?;
-        self.file.lock()
-    }
-
-    /// Locks it if nobody else has it; returns whether it did.
-    ///
-    /// # Errors
-    /// What the system gives.
-    pub fn try_take(&self) -> io::Result<bool> {
-        pass(Operation::Lock, &self.path)?;
-        is_taken(self.file.try_lock())
-    }
-
-    /// Locks it together with others who share it, waiting for who has it alone.
-    ///
-    /// # Errors
-    /// What the system gives.
-    pub fn share(&self) -> io::Result<()> {
-        pass(Operation::Lock, &self.path)?;
-        self.file.lock_shared()
-    }
-}
-
-fn is_taken(result: Result<(), TryLockError>) -> io::Result<bool> {
-    match result {
+/// Locks an open file or directory if nobody else has it; returns whether it did.
+pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
+    pass(Operation::Lock, path)?;
+    match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// Locks an open file or directory if nobody else has it; returns whether it did.
-pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
-    pass(Operation::Lock, path)?;
-    is_taken(file.try_lock())
 }
 
 /// A new file beside others, removed unless it is published.

@@ -12,12 +12,15 @@ pub mod canonical;
 pub mod diff;
 pub mod digest;
 pub mod error;
+pub mod exclusion;
 pub mod faults;
 mod files;
+pub mod gc;
 pub mod graph;
 pub mod kind;
 pub mod layers;
 pub mod lock;
+
 mod memory;
 pub mod node;
 mod order;

@@ -120,6 +120,8 @@ pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
         .thread_name(|index| format!("stage-{index}"))
         .build()
         .map_err(|error| Error::io("start", "threads")(std::io::Error::other(error)))?;
+    // A store that cannot be written to has nothing that could be collected.
+    let _ = job.project.store.hold();
     let bench = Bench::new(job, kept);
     let mut state = State::new(job);
     let (sender, receiver) = mpsc::channel();

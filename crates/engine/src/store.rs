@@ -9,8 +9,8 @@
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published
-//! store/locks/              empty files: per key in work and per stage, `records`, `use`; a lock
-//!                           dies with its process
+//! store/locks/              empty files, `keys` `outputs` `records` `use`, on which locks are
+//!                           taken that die with their process
 //! store/stat                remembered digests
 //! store/witness             what the last run looked at
 //! ```
@@ -29,7 +29,8 @@ use std::sync::atomic::AtomicBool;
 use crate::canonical::{self, unseal};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::files::{self, Lock, entries};
+use crate::exclusion::Lock;
+use crate::files::{self, entries};
 use crate::outcome::OUTCOME_FORMAT;
 pub use crate::outcome::{Conflict, Miss, Outcome, OutputFile, Sighted, Sighting};
 use crate::recipe::Recipe;
@@ -46,6 +47,8 @@ pub struct Store {
     stat: StatCache,
     /// Where this process writes; made when it first does.
     pub(crate) room: OnceLock<Scratch>,
+    /// What keeps others from removing what this process relies on.
+    in_use: OnceLock<Lock>,
     /// Whether something was written that is not flushed.
     pub(crate) is_dirty: AtomicBool,
     /// Whether the file system has refused to share blocks.
@@ -82,6 +85,7 @@ impl Store {
             root: root.to_owned(),
             stat: StatCache::open(root.join("stat"), paranoid),
             room: OnceLock::new(),
+            in_use: OnceLock::new(),
             is_dirty: AtomicBool::new(false),
             cannot_reflink: AtomicBool::new(false),
         })
@@ -208,18 +212,17 @@ impl Store {
         }
     }
 
-    /// The lock file of a key. Only `gc` removes it, while nobody else uses the store: a lock on a
-    /// removed file excludes nobody.
+    /// The lock of a key: who has it computes its outcome.
     ///
     /// # Errors
     /// What opening it gives.
-    pub fn lock_file(&self, key: &Digest) -> io::Result<Lock> {
-        self.lock_named(&key.short())
+    pub fn key_lock(&self, key: &Digest) -> io::Result<Lock> {
+        Lock::of_name(self.root.join("locks/keys"), key)
     }
 
     /// The lock of a stage's output directory.
     pub(crate) fn outputs_lock(&self, stage: &str) -> io::Result<Lock> {
-        self.lock_named(&format!("outputs-{stage}"))
+        Lock::of_name(self.root.join("locks/outputs"), &Digest::of(stage.as_bytes()))
     }
 
     /// The lock of the records and of `pipeline.lock`, which are read, changed and written.
@@ -227,7 +230,7 @@ impl Store {
     /// # Errors
     /// What opening it gives.
     pub fn records_lock(&self) -> io::Result<Lock> {
-        self.lock_named("records")
+        Lock::open(self.root.join("locks/records"))
     }
 
     /// The lock that whoever relies on what is stored holds together with others, and whoever
@@ -236,11 +239,21 @@ impl Store {
     /// # Errors
     /// What opening it gives.
     pub fn use_lock(&self) -> io::Result<Lock> {
-        self.lock_named("use")
+        Lock::open(self.root.join("locks/use"))
     }
 
-    fn lock_named(&self, name: &str) -> io::Result<Lock> {
-        Lock::open(self.root.join("locks").join(name))
+    /// Keeps everything from being collected as long as this store is open.
+    ///
+    /// # Errors
+    /// What the system gives. A store that cannot be written to cannot be collected either.
+    pub fn hold(&self) -> io::Result<()> {
+        if self.in_use.get().is_none() {
+            let lock = self.use_lock()?;
+            lock.share()?;
+            // Two threads may have taken it; both share it, and one is enough.
+            let _ = self.in_use.set(lock);
+        }
+        Ok(())
     }
 
     /// Every file under a part of the store with the digest in its name; `None` for a name that

@@ -11,6 +11,7 @@ mod toys;
 mod cache;
 mod damage;
 mod failure;
+mod gc;
 mod golden;
 mod graph;
 mod lock;

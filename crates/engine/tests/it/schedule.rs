@@ -140,7 +140,7 @@ fn a_run_waits_for_a_lock_and_stops_waiting_when_cancelled() {
         let project = lab.project();
         project.cook(&graph, graph.named("a").unwrap()[0], &[None, None]).unwrap().unwrap().key()
     };
-    let lock = lab.project().store.lock_file(&key).unwrap();
+    let lock = lab.project().store.key_lock(&key).unwrap();
     lock.take().unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| lab.run());

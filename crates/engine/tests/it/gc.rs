@@ -1,0 +1,162 @@
+//! Collecting what nobody needs: never what a kept run or the lock needs, never beside a run.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use engine::error::Error;
+use engine::gc::{self, Freed, Policy};
+
+use crate::lab::{Lab, flip};
+
+/// A diamond that ran three times, each time with another text in `a`.
+fn ran_thrice() -> Lab {
+    let lab = Lab::diamond();
+    for text in ["one", "uno", "eins"] {
+        lab.write("stages/a.toml", &format!("kind = \"text\"\nparams.text = \"{text}\""));
+        lab.run();
+    }
+    lab
+}
+
+fn collect(lab: &Lab, policy: Policy) -> Freed {
+    gc::collect(&lab.project(), policy, SystemTime::now()).unwrap()
+}
+
+fn last(n: usize) -> Policy {
+    Policy { keep_last: Some(n), ..Policy::default() }
+}
+
+fn n_objects(lab: &Lab) -> usize {
+    lab.project().store.named("objects").unwrap().len()
+}
+
+#[test]
+fn without_a_rule_every_run_is_kept() {
+    let lab = ran_thrice();
+    let before = n_objects(&lab);
+    let freed = collect(&lab, Policy::default());
+    assert_eq!((freed.runs.len(), freed.objects, freed.bytes), (0, 0, 0));
+    assert_eq!(n_objects(&lab), before);
+    assert!(freed.left > 0);
+}
+
+#[test]
+fn what_only_removed_runs_had_goes_and_the_rest_stays() {
+    let lab = ran_thrice();
+    let oldest = lab.project().runs.find("@-2").unwrap().id;
+    let freed = collect(&lab, last(2));
+    assert_eq!(freed.runs, [oldest]);
+    // `a`, `both` and `size` of the first run; `b` is in all of them, and so is one count.
+    assert_eq!((freed.outcomes, freed.recipes), (3, 3));
+    assert!(freed.objects >= 2 && freed.refused.is_empty(), "{freed:?}");
+    lab.verify_clean();
+    lab.run().expect("cached 4");
+    lab.write("stages/a.toml", "kind = \"text\"\nparams.text = \"uno\"");
+    lab.run().expect("cached 4");
+    lab.write("stages/a.toml", "kind = \"text\"\nparams.text = \"one\"");
+    lab.run().ran(&["a", "both", "size"]);
+    lab.verify_clean();
+}
+
+#[test]
+fn what_the_lock_needs_stays_whatever_its_run() {
+    let lab = Lab::diamond();
+    lab.run();
+    let locked = lab.read("pipeline.lock");
+    for text in ["uno", "eins"] {
+        lab.write("stages/a.toml", &format!("kind = \"text\"\nparams.text = \"{text}\""));
+        lab.run();
+    }
+    // As after a checkout of an older commit.
+    lab.write("pipeline.lock", &locked);
+    lab.write("stages/a.toml", "kind = \"text\"\nparams.text = \"one\"");
+    let freed = collect(&lab, last(1));
+    assert_eq!((freed.runs.len(), freed.outcomes), (2, 3));
+    lab.run().expect("cached 4");
+    lab.verify_clean();
+}
+
+#[test]
+fn the_newest_run_is_never_removed() {
+    let lab = ran_thrice();
+    let newest = lab.project().runs.find("@").unwrap().id;
+    let rules = [
+        last(0),
+        Policy { max_age: Some(Duration::ZERO), ..Policy::default() },
+        Policy { max_size: Some(0), ..Policy::default() },
+    ];
+    for policy in rules {
+        collect(&lab, policy);
+        assert_eq!(lab.project().runs.find("@").unwrap().id, newest);
+        assert_eq!(lab.project().runs.list().unwrap().len(), 1);
+    }
+    lab.verify_clean();
+    lab.run().expect("cached 4");
+}
+
+#[test]
+fn runs_are_kept_by_their_age() {
+    let lab = ran_thrice();
+    // The lab's runs start one second after the other.
+    let recorded = lab.project().runs.find("@-1").unwrap();
+    let second = humantime::parse_rfc3339(&recorded.observed.started).unwrap();
+    let policy = Policy { max_age: Some(Duration::from_secs(10)), ..Policy::default() };
+    let now = second + Duration::from_secs(10);
+    let freed = gc::collect(&lab.project(), policy, now).unwrap();
+    assert_eq!(freed.runs.len(), 1);
+    assert_eq!(lab.project().runs.find("@-1").unwrap(), recorded);
+}
+
+#[test]
+fn the_oldest_runs_go_until_the_rest_fits() {
+    let lab = ran_thrice();
+    let all = collect(&lab, Policy { is_dry: true, ..Policy::default() }).left;
+    let policy = Policy { max_size: Some(all - 1), ..Policy::default() };
+    let freed = collect(&lab, policy);
+    assert_eq!(freed.runs.len(), 1);
+    assert!(freed.left < all);
+    assert_eq!(collect(&lab, policy).bytes, 0);
+    lab.verify_clean();
+}
+
+#[test]
+fn a_dry_collection_tells_what_a_real_one_does_and_changes_nothing() {
+    let lab = ran_thrice();
+    flip(&lab.objects("b")[0]);
+    lab.run();
+    lab.project();
+    let before = lab.listing();
+    let told = collect(&lab, Policy { is_dry: true, ..last(1) });
+    assert_eq!(lab.listing(), before);
+    assert_eq!(told.quarantined, 1);
+    let done = collect(&lab, last(1));
+    assert_eq!(told, done);
+    let left = |dir: &str| fs::read_dir(lab.path(dir)).unwrap().count();
+    assert_eq!((left("outputs/store/quarantine"), left("outputs/store/scratch")), (0, 0));
+}
+
+#[test]
+fn nothing_is_removed_beside_a_run() {
+    let lab = ran_thrice();
+    let running = lab.project();
+    running.store.hold().unwrap();
+    let error = gc::collect(&lab.project(), last(1), SystemTime::now()).unwrap_err();
+    assert!(matches!(error, Error::Busy(_)), "{error}");
+    assert_eq!(lab.project().runs.list().unwrap().len(), 3);
+    drop(running);
+    assert_eq!(collect(&lab, last(1)).runs.len(), 2);
+}
+
+#[test]
+fn nothing_is_removed_while_a_record_or_the_lock_cannot_be_read() {
+    let lab = ran_thrice();
+    let before = n_objects(&lab);
+    let record = lab.project().runs.list().unwrap().remove(0).join("run.json");
+    let whole = lab.read(record.to_str().unwrap());
+    flip(&record);
+    assert!(gc::collect(&lab.project(), last(1), SystemTime::now()).is_err());
+    lab.write(record.to_str().unwrap(), &whole);
+    lab.write("pipeline.lock", "<<<<<<< ours");
+    assert!(gc::collect(&lab.project(), last(1), SystemTime::now()).is_err());
+    assert_eq!(n_objects(&lab), before);
+}
