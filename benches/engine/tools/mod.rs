@@ -18,7 +18,7 @@ pub(crate) use self::make::Make;
 pub(crate) use self::ninja::Ninja;
 pub(crate) use self::pipeline::{Layout, Pipeline, Program};
 pub(crate) use self::snakemake::Snakemake;
-use crate::shape::{Project, Tells};
+use crate::shape::{Project, Tells, Work};
 
 /// Other tools, by the name of their program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -46,6 +46,11 @@ pub(crate) struct Change {
 pub(crate) trait Tool {
     /// The name in tables.
     fn name(&self) -> &str;
+
+    /// Whether it can do such work.
+    fn can(&self, _work: Work) -> bool {
+        true
+    }
 
     /// Writes a project for it, in an empty directory.
     fn write(&self, project: &Project, dir: &Path) -> anyhow::Result<()>;
