@@ -77,6 +77,7 @@ pub(crate) fn measure(
     let block = format!("{} of {} stages, {}", project.shape, project.len(), project.work);
     let mut samples = Vec::new();
     let mut places = tools.places(dir);
+    places.retain(|place| place.modes[0].can(project.work));
     for place in &mut places {
         let tool = &place.modes[0];
         if let Some(reason) = slow.get(tool.name()) {

@@ -51,10 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> anyhow::Result<()> {
-    let room = match &options.dir {
-        Some(dir) => tempfile::Builder::new().prefix("bench").tempdir_in(dir)?,
-        None => tempfile::Builder::new().prefix("bench").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?,
-    };
+    let dir = options.dir.as_deref().unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let room = tempfile::Builder::new().prefix("bench").tempdir_in(dir)?;
     let bench = Bench::new(room.path(), Duration::from_secs(options.limit))?;
     let tools = Tools { own: own(options)?, peers: peers::find(&options.peers)? };
     let mut samples = Vec::new();
@@ -63,11 +61,10 @@ fn bench(options: &Options) -> anyhow::Result<()> {
             let mut slow = BTreeMap::new();
             for n_stages in &options.sizes {
                 let project = Project::new(*shape, *work, *n_stages);
-                let dir = room.path().join("projects");
+                let dir = room.path().join(format!("{work:?}-{shape:?}-{n_stages}"));
                 let measured = graphs::measure(&bench, options, &tools, project, &dir, &mut slow)?;
                 tell(&sample::tables(&measured))?;
                 samples.extend(measured);
-                fs::remove_dir_all(&dir)?;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is to be measured: the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
@@ -9,6 +9,9 @@ use crate::tools::{Layout, Peer};
 
 /// All scenarios.
 const ALL: &str = "first,noop,touch,leaf,root,directory,hash";
+
+/// A file system in memory, where there is one.
+const MEMORY: &str = "/dev/shm";
 
 /// Measures what the engine costs, beside other build tools. docs/BENCHMARKS.md tells how to read
 /// the result.
@@ -60,7 +63,7 @@ pub(crate) struct Options {
     /// Write all figures as JSON, too
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Only ninja, 1,000 stages, three rounds: less than a minute
+    /// Only ninja, 1,000 stages, a few rounds, in memory: less than a minute
     #[arg(long)]
     pub(crate) quick: bool,
     /// What `cargo bench` adds
@@ -99,7 +102,7 @@ pub(crate) enum Scenario {
 impl Options {
     /// The options as they are meant.
     pub(crate) fn read() -> Options {
-        const QUICK_ROUNDS: usize = 3;
+        const QUICK_ROUNDS: usize = 5;
         let mut options = Options::parse();
         if options.quick {
             options.peers = vec![Peer::Ninja];
@@ -108,6 +111,8 @@ impl Options {
             options.runs = QUICK_ROUNDS;
             options.budget = 6;
             options.limit = 20;
+            let memory = Path::new(MEMORY);
+            options.dir = options.dir.or_else(|| memory.is_dir().then(|| memory.to_owned()));
         }
         options.sizes.sort_unstable();
         options.runs = options.runs.max(1);

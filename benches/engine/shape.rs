@@ -7,7 +7,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -165,8 +165,17 @@ pub(crate) fn write_source(dir: &Path) -> anyhow::Result<()> {
 
 /// Gives that file the time of now.
 pub(crate) fn touch_source(dir: &Path) -> anyhow::Result<()> {
+    set_time_of_source(dir, SystemTime::now())
+}
+
+/// Makes that file older than every output.
+pub(crate) fn age_source(dir: &Path) -> anyhow::Result<()> {
+    set_time_of_source(dir, SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+}
+
+fn set_time_of_source(dir: &Path, time: SystemTime) -> anyhow::Result<()> {
     let source = File::options().write(true).open(dir.join(SOURCE))?;
-    Ok(source.set_modified(SystemTime::now())?)
+    Ok(source.set_modified(time)?)
 }
 
 /// Writes a file and the directories above it.

@@ -1,7 +1,8 @@
 //! GNU make: one rule per stage, without its built-in rules.
 //!
 //! make does not see that a rule's text changed. So that the scenarios mean the same, the output
-//! of a changed stage is removed, or, where its bytes will stay, what it reads is touched.
+//! of a changed stage is removed, or, where its bytes will stay, what it reads is touched. A stage
+//! that leaves its output as it was runs again every time, until what it reads is old again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ impl Tool for Make {
     fn change(&self, project: &Project, dir: &Path, change: Change) -> anyhow::Result<()> {
         self.write_makefile(project, dir)?;
         if change.is_seen {
+            shape::age_source(dir)?;
             Ok(fs::remove_file(dir.join(flat(change.stage)))?)
         } else {
             shape::touch_source(dir)

@@ -9,7 +9,6 @@ mod pipeline;
 mod snakemake;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -19,7 +18,7 @@ pub(crate) use self::make::Make;
 pub(crate) use self::ninja::Ninja;
 pub(crate) use self::pipeline::{Layout, Pipeline, Program};
 pub(crate) use self::snakemake::Snakemake;
-use crate::shape::{Project, Tells};
+use crate::shape::{Project, Tells, Work};
 
 /// Other tools, by the name of their program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -48,13 +47,18 @@ pub(crate) trait Tool {
     /// The name in tables.
     fn name(&self) -> &str;
 
+    /// Whether it can do such work.
+    fn can(&self, _work: Work) -> bool {
+        true
+    }
+
     /// Writes a project for it, in an empty directory.
     fn write(&self, project: &Project, dir: &Path) -> anyhow::Result<()>;
 
     /// Brings what was written up to date after one stage's text changed.
     fn change(&self, project: &Project, dir: &Path, change: Change) -> anyhow::Result<()>;
 
-    /// What is to be removed so that nothing is known any more.
+    /// What is to be taken away so that nothing is known any more.
     fn outputs(&self) -> &'static [&'static str];
 
     /// The command that brings the project up to date.
@@ -80,18 +84,17 @@ pub(crate) trait Tool {
 /// The directory that most tools write to; not all of them make it.
 const OUT: &str = "out";
 
-/// Removes all that a tool wrote.
-pub(crate) fn wipe(tool: &dyn Tool, dir: &Path) -> io::Result<()> {
+/// Takes all that a tool wrote out of its way, to a directory of its own. Nothing is deleted: ext4
+/// searches around lately deleted files whenever it makes one, and that would be measured.
+pub(crate) fn wipe(tool: &dyn Tool, dir: &Path) -> anyhow::Result<()> {
+    let away = tempfile::Builder::new().prefix("wiped").tempdir_in(dir)?.keep();
     for name in tool.outputs() {
         let path = dir.join(name);
-        let removed =
-            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if path.exists() {
+            fs::rename(path, away.join(name.replace('/', "-")))?;
         }
     }
-    fs::create_dir_all(dir.join(OUT))
+    Ok(fs::create_dir_all(dir.join(OUT))?)
 }
 
 /// The path that most tools write a stage's output to.

@@ -129,6 +129,10 @@ impl Tool for Pipeline {
         &self.name
     }
 
+    fn can(&self, work: Work) -> bool {
+        work == Work::Shell || matches!(self.program, Program::Product(_))
+    }
+
     fn write(&self, project: &Project, dir: &Path) -> anyhow::Result<()> {
         shape::write_source(dir)?;
         fs::create_dir_all(dir.join("stages"))?;

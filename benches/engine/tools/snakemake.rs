@@ -57,7 +57,9 @@ impl Tool for Snakemake {
     }
 
     fn n_ran(&self, printed: &str) -> Option<usize> {
-        Some(printed.lines().filter(|line| line.starts_with("rule s")).count())
+        // Not `all`, which does no work.
+        let is_rule = |line: &&str| line.starts_with("rule s") || line.starts_with("localrule s");
+        Some(printed.lines().filter(is_rule).count())
     }
 
     fn output(&self, stage: usize) -> PathBuf {
