@@ -6,16 +6,20 @@
 //! *key* under which the *store* keeps the *outcome*; the *schedule* runs what has none; a *record*
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
+pub mod absent;
 mod bring;
 pub mod build;
 pub mod canonical;
+mod control;
 pub mod diff;
 pub mod digest;
+pub mod entries;
 pub mod error;
+pub mod export;
 mod files;
 pub mod graph;
 pub mod kind;
-pub mod layers;
+mod layers;
 pub mod lock;
 pub mod node;
 mod order;
@@ -25,13 +29,18 @@ pub mod params;
 pub mod plan;
 mod plug;
 pub mod project;
+mod reader;
 pub mod reason;
 pub mod recipe;
 pub mod record;
 pub mod schedule;
 pub mod scratch;
+pub mod select;
 pub mod spec;
 pub mod stat;
 pub mod store;
+pub mod sweep;
+mod tokens;
+mod variants;
 pub mod verify;
 pub mod work;
