@@ -4,7 +4,7 @@
 //! lock and `outputs/STAGE` as they are, because no point is more the pipeline's result than
 //! another, and launches no service. A point that fails does not keep the next one from running.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::error::ExitCode;
 use engine::graph::StageId;
@@ -14,12 +14,13 @@ use engine::sweep::Point;
 use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
+use super::log::HEADLINE;
 use super::run::{Computed, compute, summary, summary_json};
 use super::{Opened, ended, open, plan, select};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Style, Table, Terminal};
 
-/// The most metrics that the table shows of all stages; of more it shows those of the last stage.
+/// The most metrics that the table shows; programs are told all.
 const MAX_METRICS: usize = 8;
 /// The digits of a metric.
 const DIGITS: usize = 4;
@@ -37,7 +38,7 @@ struct Ended {
     status: &'static str,
     run: String,
     result: String,
-    metrics: Vec<(String, f64)>,
+    metrics: BTreeMap<String, f64>,
 }
 
 pub(super) fn sweep(
@@ -108,7 +109,7 @@ fn run(one: &Prepared<'_>, args: &Args, terminal: &Terminal) -> (Ended, ExitCode
         Ok(computed) => computed,
         Err(error) => {
             terminal.error(&error);
-            let (run, result, metrics) = (String::new(), String::new(), Vec::new());
+            let (run, result, metrics) = (String::new(), String::new(), BTreeMap::new());
             let ended = Ended { status: "failed", run, result, metrics };
             return (ended, super::exit_code(&error));
         }
@@ -126,7 +127,7 @@ fn run(one: &Prepared<'_>, args: &Args, terminal: &Terminal) -> (Ended, ExitCode
         let set = point.values.iter().map(|(path, value)| (path.clone(), value.clone().into()));
         document["set"] = Value::Object(set.collect());
         document["status"] = status.into();
-        document["metrics"] = metrics.iter().map(|(name, value)| json!([name, value])).collect();
+        document["metrics"] = json!(metrics);
         terminal.json_line(&document);
     } else {
         summary(terminal, opened, reports, *seconds, id.as_deref());
@@ -136,23 +137,26 @@ fn run(one: &Prepared<'_>, args: &Args, terminal: &Terminal) -> (Ended, ExitCode
     (Ended { status, run, result, metrics }, code)
 }
 
-/// The metrics that have a goal: all of them, by name, when they are few, else those of the last
-/// stage that has any.
-fn metrics(reports: &[Report]) -> Vec<(String, f64)> {
-    let of = |report: &Report| -> Vec<(String, f64)> {
-        let metrics = report.outcome().into_iter().flat_map(|outcome| &outcome.findings.metrics);
-        let metrics = metrics.filter(|(_, metric)| metric.goal != Goal::None);
-        metrics.map(|(name, metric)| (name.clone(), metric.value)).collect()
-    };
-    let mut by_stage: Vec<_> = reports.iter().map(of).filter(|found| !found.is_empty()).collect();
-    let n_metrics: usize = by_stage.iter().map(Vec::len).sum();
-    if n_metrics > MAX_METRICS {
-        return by_stage.pop().unwrap_or_default();
+/// The metrics that have a goal, by name.
+fn metrics(reports: &[Report]) -> BTreeMap<String, f64> {
+    let outcomes = reports.iter().filter_map(Report::outcome);
+    let metrics = outcomes.flat_map(|outcome| &outcome.findings.metrics);
+    let with_goal = metrics.filter(|(_, metric)| metric.goal != Goal::None);
+    with_goal.map(|(name, metric)| (name.clone(), metric.value)).collect()
+}
+
+/// The names of the metrics that the table has a column for: all when they are few, else those of
+/// the chosen model, as far as there is room.
+fn shown<'a>(rows: &'a [(&Point, Ended)]) -> Vec<&'a str> {
+    let all: BTreeSet<&str> =
+        rows.iter().flat_map(|(_, ended)| ended.metrics.keys()).map(String::as_str).collect();
+    if all.len() <= MAX_METRICS {
+        return all.into_iter().collect();
     }
-    let mut all = by_stage.concat();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    all.dedup_by(|a, b| a.0 == b.0);
-    all
+    let is_headline =
+        |name: &&str| name.strip_prefix(HEADLINE).is_some_and(|rest| !rest.contains('.'));
+    let headline: Vec<_> = all.iter().copied().filter(is_headline).take(MAX_METRICS).collect();
+    if headline.is_empty() { all.into_iter().take(MAX_METRICS).collect() } else { headline }
 }
 
 fn table(rows: &[(&Point, Ended)]) -> Table {
@@ -163,8 +167,7 @@ fn table(rows: &[(&Point, Ended)]) -> Table {
             columns.push(path);
         }
     });
-    let names: BTreeSet<&str> =
-        rows.iter().flat_map(|(_, ended)| &ended.metrics).map(|(name, _)| name.as_str()).collect();
+    let names = shown(rows);
     let fixed = ["run", "result", "status"];
     let headings = columns.iter().chain(&fixed).chain(&names);
     let mut table = Table::of(headings.map(|heading| (*heading).to_owned()).collect());
@@ -174,8 +177,8 @@ fn table(rows: &[(&Point, Ended)]) -> Table {
             found.map_or_else(String::new, |(_, value)| value.clone())
         };
         let metric = |name: &&str| {
-            let found = ended.metrics.iter().find(|(other, _)| other == name);
-            found.map_or_else(String::new, |(_, value)| format!("{value:.DIGITS$}"))
+            let found = ended.metrics.get(*name);
+            found.map_or_else(String::new, |value| format!("{value:.DIGITS$}"))
         };
         let mut cells: Vec<_> = columns.iter().map(value).collect();
         cells.extend([ended.run.clone(), ended.result.clone(), ended.status.to_owned()]);

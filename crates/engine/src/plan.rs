@@ -1,8 +1,8 @@
 //! What a run would do, found without doing it.
 //!
 //! A stage whose inputs are known is a hit or has to run; one that rests on a stage that has to run
-//! waits: whether it runs depends on the bytes it will be given (early cut-off). One that reads data
-//! which does not exist waits for that.
+//! waits: whether it runs depends on the bytes it will be given (early cut-off). One that reads
+//! data which does not exist waits for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

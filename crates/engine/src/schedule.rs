@@ -4,8 +4,8 @@
 //! calling thread hands ready stages to the thread pool, at most `jobs` at a time. There a stage
 //! cooks its recipe, looks its key up and runs on a miss; when it is done the count of each stage
 //! behind it goes down. After a failure no new stage starts, unless the run keeps going: then what
-//! rests on the failure is skipped, and all else runs. When the run is cancelled nothing starts. What
-//! is reported is in graph order, whatever order things finished in.
+//! rests on the failure is skipped, and all else runs. When the run is cancelled nothing starts.
+//! What is reported is in graph order, whatever order things finished in.
 //!
 //! No stage waits for another inside the pool (only, for a moment, for a process that copies the
 //! same outputs): a thread whose kind waits for its own parallel loop may pick
