@@ -53,10 +53,13 @@ impl Reader {
         self.name_variants(&mut file);
         let listed = self.listed_stages(&file);
         let names: BTreeSet<&str> = listed.iter().map(|(stage, _)| stage.as_str()).collect();
-        let files = self.stage_files(&listed, file.get("stage"));
+        let there = self.files_there();
+        let files = self.stage_files(&listed, there.as_ref(), file.get("stage"));
         layers.push(Layer { name: FILE_NAME.to_owned(), root: file });
         layers.push(Layer { name: format!("{STAGES_DIR}/*.toml"), root: files });
-        self.find_unlisted(&names);
+        self.tell_unlisted(
+            there.unwrap_or_default().iter().filter(|n| !names.contains(n.as_str())),
+        );
         if let Some(name) = &request.profile {
             layers.extend(self.profile(name, profiles.as_ref()));
         }
@@ -147,11 +150,20 @@ impl Reader {
     }
 
     /// The stage files, all in one layer: a file is one table below `stage`.
-    fn stage_files(&mut self, listed: &[(String, Option<Place>)], inline: Option<&Node>) -> Node {
+    fn stage_files(
+        &mut self,
+        listed: &[(String, Option<Place>)],
+        there: Option<&BTreeSet<String>>,
+        inline: Option<&Node>,
+    ) -> Node {
         let mut stages = Vec::new();
         for (stage, place) in listed {
             let name = format!("{STAGES_DIR}/{stage}.toml");
-            match fs::read_to_string(self.root.join(&name)) {
+            let text = match there {
+                Some(there) if !there.contains(stage) => Err(ErrorKind::NotFound.into()),
+                _ => fs::read_to_string(self.root.join(&name)),
+            };
+            match text {
                 Ok(text) => {
                     let node = self.parse(&name, text);
                     stages.push((stage.clone(), node));
@@ -174,16 +186,17 @@ impl Reader {
         root
     }
 
-    fn find_unlisted(&mut self, listed: &BTreeSet<&str>) {
-        let Ok(entries) = fs::read_dir(self.root.join(STAGES_DIR)) else { return };
-        let mut names: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension() == Some(OsStr::new("toml")))
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .filter(|name| !listed.contains(name.as_str()))
-            .collect();
-        names.sort();
+    /// The names of the stage files that exist; `None` when the directory cannot be read.
+    fn files_there(&self) -> Option<BTreeSet<String>> {
+        let entries = fs::read_dir(self.root.join(STAGES_DIR)).ok()?;
+        let name = |path: PathBuf| {
+            let is_toml = path.extension() == Some(OsStr::new("toml"));
+            Some(path.file_stem().filter(|_| is_toml)?.to_str()?.to_owned())
+        };
+        Some(entries.flatten().filter_map(|entry| name(entry.path())).collect())
+    }
+
+    fn tell_unlisted<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         for name in names {
             let file = format!("{STAGES_DIR}/{name}.toml");
             let text = fs::read_to_string(self.root.join(&file)).unwrap_or_default();
