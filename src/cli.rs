@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EXAMPLES: &str = "\
 Examples:
   pipeline run                       compute what has changed, then launch the service
-  pipeline run train --set train@logistic.C=0.5
+  pipeline run train --set train@logistic.C=0.1,1,10
+                                     one run per value, and a table of what came out
   pipeline why evaluate              what would make it run, and what changed
   pipeline diff                      the last two runs: the cause first
   pipeline verify --rebuild          compute everything again elsewhere and compare the bytes
@@ -38,7 +39,8 @@ pub struct Global {
     /// Lay `[profile.NAME]` over the configuration
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Set a value, as in `seed=7`, `split.test=0.3`, `train@forest.max_depth=6`; may be repeated
+    /// Set a value, as in `seed=7`, `split.test=0.3`, `train@forest.max_depth=6`; may be repeated.
+    /// `run` takes several, as in `train.C=0.1,1,10`, and runs once with each
     #[arg(long, global = true, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Say less: only errors and what was asked for
@@ -76,6 +78,8 @@ pub enum Command {
     Run(Run),
     /// Show what a run would do, and why
     Plan(Plan),
+    /// Draw the graph of the stages, for Graphviz, Mermaid or programs
+    Graph(Graph),
     /// Show what is not up to date
     Status(Status),
     /// Say why a stage would run, field by field
@@ -96,20 +100,39 @@ pub enum Command {
     Init(Init),
 }
 
+/// Which stages a verb is about.
+#[derive(Clone, Debug, Args)]
+pub struct Selection {
+    /// Stages to go up to: a name, a group such as `train`, a pattern such as `eval*` or
+    /// `*@forest` [default: all]
+    pub targets: Vec<String>,
+    /// Also all that rests on the targets, with what that needs
+    #[arg(long)]
+    pub downstream: bool,
+    /// Leave out whatever rests on these stages; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    pub until: Vec<String>,
+}
+
 /// `pipeline run`
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Stages to run up to: `train`, `train@forest` [default: all]
-    pub targets: Vec<String>,
+    /// Which stages.
+    #[command(flatten)]
+    pub selection: Selection,
     /// How many stages may run at once [default: one per processor]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Only show what would be done
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Run the named stages (all, if none is named) whatever is cached
+    /// Run the named stages (all, if none is named) whatever is cached; what they rest on, and what
+    /// `--downstream` adds, runs only if it has to
     #[arg(short, long)]
     pub force: bool,
+    /// After a failure, go on with all that does not rest on it
+    #[arg(short, long)]
+    pub keep_going: bool,
     /// Fail with exit code 3 if the lock is not what the tree says; do not write it
     #[arg(long)]
     pub locked: bool,
@@ -121,8 +144,34 @@ pub struct Run {
 /// `pipeline plan`
 #[derive(Clone, Debug, Args)]
 pub struct Plan {
-    /// Stages to plan up to [default: all]
-    pub targets: Vec<String>,
+    /// Which stages.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// As if the named stages (all, if none is named) were forced
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// `pipeline graph`
+#[derive(Clone, Debug, Args)]
+pub struct Graph {
+    /// Which stages.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// In which language; `--json` means `json`
+    #[arg(long, value_name = "FORMAT", default_value = "dot")]
+    pub format: GraphFormat,
+}
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For Graphviz: `pipeline graph | dot -Tsvg`.
+    Dot,
+    /// For Markdown that draws Mermaid.
+    Mermaid,
+    /// For programs.
+    Json,
 }
 
 /// `pipeline status`
@@ -136,8 +185,9 @@ pub struct Status {
 /// `pipeline why`
 #[derive(Clone, Debug, Args)]
 pub struct Why {
-    /// The stage: `train`, `train@forest`
-    pub stage: String,
+    /// The stages: a name, a group or a pattern
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
 }
 
 /// `pipeline diff`

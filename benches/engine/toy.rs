@@ -180,6 +180,8 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<bool> {
         selection: graph.ids().collect(),
         forced: BTreeSet::new(),
         jobs,
+        keep_going: false,
+        materialise: true,
         cancel: &AtomicBool::new(false),
         observer: &Failures,
     };

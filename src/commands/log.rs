@@ -10,7 +10,7 @@ use crate::cli::{Global, Log as Args};
 use crate::terminal::{Table, Terminal, seconds};
 
 /// What the names of the metrics in the table begin with: those of the chosen model.
-const HEADLINE: &str = "champion.test.";
+pub(super) const HEADLINE: &str = "champion.test.";
 /// How many digits of a metric are shown.
 const DIGITS: usize = 4;
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod diff;
+mod graph;
 mod init;
 mod interrupt;
 mod log;
@@ -12,18 +13,21 @@ mod run;
 mod serve;
 mod show;
 mod status;
+mod sweep;
 mod verify;
 mod why;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use engine::error::{Error, ExitCode, Sources};
+use engine::absent::Absent;
+use engine::error::{Error, ExitCode};
 use engine::graph::{Graph, StageId};
 use engine::project::{self, OUTPUTS_DIR, Project};
+use engine::select::{Selected, Wanted};
 use engine::spec::{self, Request};
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, Selection};
 use crate::kinds::KINDS;
 use crate::terminal::Terminal;
 
@@ -36,6 +40,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Run(args) => run::run(global, args, terminal),
         Command::Plan(args) => plan::plan(global, args, terminal),
+        Command::Graph(args) => graph::graph(global, args, terminal),
         Command::Status(args) => status::status(global, args, terminal),
         Command::Why(args) => why::why(global, args, terminal),
         Command::Diff(args) => diff::diff(global, args, terminal),
@@ -80,17 +85,24 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 struct Opened {
     graph: Graph,
     project: Project,
-    /// The texts that the graph was read from.
-    sources: Sources,
+    absent: Absent,
+}
+
+impl Opened {
+    /// Fails, with all of it, when these stages read data that does not exist.
+    fn require_data(&mut self, stages: &BTreeSet<StageId>) -> Result<(), Error> {
+        self.absent.require(&self.graph, stages.iter().copied())
+    }
 }
 
 /// Opens the project that the options mean.
 fn open(global: &Global) -> anyhow::Result<Opened> {
     let request = request(global)?;
     let (spec, graph) = project::load(&request, KINDS)?;
+    let absent = Absent::look(spec, &graph);
     let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?
         .on_host(observe::host());
-    Ok(Opened { graph, project, sources: spec.sources })
+    Ok(Opened { graph, project, absent })
 }
 
 fn request(global: &Global) -> anyhow::Result<Request> {
@@ -120,16 +132,11 @@ fn root(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(found.unwrap_or(&here).to_owned())
 }
 
-/// The stages that targets mean: all when none is named.
-fn targets(graph: &Graph, names: &[String]) -> anyhow::Result<BTreeSet<StageId>> {
-    if names.is_empty() {
-        return Ok(graph.ids().collect());
-    }
-    let mut found = BTreeSet::new();
-    for name in names {
-        found.extend(graph.named(name).map_err(|message| ended(ExitCode::Usage, message))?);
-    }
-    Ok(found)
+/// The stages that are asked for.
+fn select(graph: &Graph, args: &Selection) -> anyhow::Result<Selected> {
+    let Selection { targets, downstream, until } = args;
+    let selected = graph.select(&Wanted { targets, downstream: *downstream, until });
+    selected.map_err(|message| ended(ExitCode::Usage, message))
 }
 
 /// The width of the widest stage name.

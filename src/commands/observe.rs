@@ -53,7 +53,8 @@ fn stage(report: &Report) -> ObservedStage {
     let (reason, error) = match &report.status {
         Status::Ran(reason, _) => (Some(reason.to_string()), None),
         Status::Failed(failure) => (None, Some(failure.message.clone())),
-        Status::Cached(_) | Status::Skipped => (None, None),
+        Status::Skipped(cause) => (Some(cause.to_string()), None),
+        Status::Cached(_) => (None, None),
     };
     ObservedStage {
         status: status(&report.status).to_owned(),

@@ -7,15 +7,15 @@ use engine::graph::{Graph, StageId};
 use engine::plan::{self, Fate, Planned};
 use serde_json::{Value, json};
 
-use super::{Opened, name_width, open, targets};
+use super::{Opened, name_width, open, select};
 use crate::cli::{Global, Plan as Args};
 use crate::terminal::{Style, Terminal};
 
 pub(super) fn plan(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
-    let named = targets(&opened.graph, &args.targets)?;
-    let selection = opened.graph.with_ancestors(named);
-    show(&opened, &selection, &BTreeSet::new(), terminal)
+    let selected = select(&opened.graph, &args.selection)?;
+    let forced = if args.force { selected.named } else { BTreeSet::new() };
+    show(&opened, &selected.stages, &forced, terminal)
 }
 
 /// Shows the plan of these stages.
@@ -37,7 +37,12 @@ pub(super) fn show(
     }
     let count = |word| planned.iter().filter(|one| told(&opened.graph, one).0 == word).count();
     let (n_run, n_wait, n_cached) = (count("run"), count("wait"), count("cached"));
-    terminal.out(&format!("plan: {n_run} to run, {n_wait} wait for those, {n_cached} cached"));
+    let lacks = match count("data") {
+        0 => String::new(),
+        n_lacks => format!(", {n_lacks} without their data"),
+    };
+    terminal
+        .out(&format!("plan: {n_run} to run, {n_wait} wait for those, {n_cached} cached{lacks}"));
     Ok(ExitCode::Ok)
 }
 
@@ -57,6 +62,12 @@ fn told(graph: &Graph, one: &Planned) -> (&'static str, Style, String) {
             let names: Vec<_> = stages.iter().map(|id| graph.stage(*id).name.as_str()).collect();
             let own: String = one.own.iter().map(|change| format!("; {change}")).collect();
             ("wait", Style::Warn, format!("for the bytes of {}{own}", names.join(", ")))
+        }
+        Fate::Lacks(paths) => {
+            let paths: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+            let verb = if paths.len() == 1 { "does" } else { "do" };
+            let why = format!("for data that {verb} not exist: {}", paths.join(", "));
+            ("data", Style::Bad, why)
         }
         Fate::Launch => ("launch", Style::Bold, "once everything before it is done".to_owned()),
     }

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use engine::error::ExitCode;
-use engine::record::Run;
-use engine::schedule::{Report, Status};
+use engine::schedule::Status;
 use engine::spec::ENVIRONMENT_PREFIX;
 use engine::stat::Signature;
 use engine::witness::{self, Answer, Question};
 
+use super::run::{Computed, yielded};
 use super::{Opened, request};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Style, Terminal, seconds};
@@ -23,7 +23,8 @@ pub(super) fn question(global: &Global, args: &Args) -> anyhow::Result<Option<Qu
     let mut asked = vec![format!("serve={}", !args.no_serve)];
     asked.extend(global.profile.iter().map(|name| format!("profile={name}")));
     asked.extend(global.set.iter().map(|set| format!("set={set}")));
-    asked.extend(args.targets.iter().map(|target| format!("target={target}")));
+    // Only compared, by the same program.
+    asked.push(format!("stages={:?}", args.selection));
     let sets = request.environment.iter().filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
     asked.extend(sets.map(|(name, value)| format!("env={name}={value}")));
     let program = Signature::of(&std::env::current_exe()?)?;
@@ -53,17 +54,12 @@ pub(super) fn answer(
 }
 
 /// Remembers the answer of a run in which everything is in place now.
-pub(super) fn remember(
-    question: &Question,
-    opened: &Opened,
-    reports: &[Report],
-    run: &Run,
-    id: Option<&str>,
-) {
+pub(super) fn remember(question: &Question, opened: &Opened, computed: &Computed) {
+    let reports = &computed.reports;
     let is_whole = reports.iter().all(|r| matches!(r.status, Status::Ran(..) | Status::Cached(..)));
     if is_whole {
-        let (n_stages, id) = (reports.len(), id.map(str::to_owned));
-        let answer = Answer { n_stages, run: id, result: run.result() };
-        witness::remember(question, &opened.project, &opened.sources, reports, answer);
+        let result = yielded(opened, reports).result();
+        let answer = Answer { n_stages: reports.len(), run: computed.id.clone(), result };
+        witness::remember(question, &opened.project, opened.absent.sources(), reports, answer);
     }
 }

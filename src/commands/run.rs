@@ -6,34 +6,44 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use engine::error::{Error, ExitCode};
+use engine::exclusion::Lock;
 use engine::graph::StageId;
-use engine::lock::Lock;
+use engine::lock;
 use engine::outputs;
 use engine::record::{Run, RunStage};
 use engine::schedule::{self, Job, Report, Status};
+use engine::spec::{Request, Spec};
+use engine::sweep::{Point, points as sweep_points};
 use engine::verify::check_lock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
-use super::{Opened, ended, name_width, observe, open, plan, recall, serve, targets};
+use super::{
+    Opened, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
+};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
 
 pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    if let Some(points) = points(global)? {
+        return sweep::sweep(global, args, &points, terminal);
+    }
     let clock = Instant::now();
     let question = recall::question(global, args)?;
     let answer = question.as_ref().and_then(|asked| recall::answer(asked, global, clock, terminal));
     if let Some(code) = answer {
         return Ok(code);
     }
-    let opened = open(global)?;
-    let Opened { graph, project, .. } = &opened;
-    let named = targets(graph, &args.targets)?;
-    let mut selection = graph.with_ancestors(named.iter().copied());
+    let mut opened = open(global)?;
+    let selected = select(&opened.graph, &args.selection)?;
+    let mut selection = selected.stages;
     if args.no_serve {
-        selection.retain(|id| !graph.stage(*id).is_service());
+        selection.retain(|id| !opened.graph.stage(*id).is_service());
     }
-    let forced = if args.force { named } else { BTreeSet::new() };
+    let forced = if args.force { selected.named } else { BTreeSet::new() };
+    if !args.dry_run {
+        opened.require_data(&selection)?;
+    }
     if args.locked {
         require_lock(&opened, &selection)?;
     }
@@ -41,45 +51,100 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
         return plan::show(&opened, &selection, &forced, terminal);
     }
     let interrupt = Interrupt::listen(*terminal)?;
-    let started = observe::now();
+    let service = selection.iter().copied().find(|id| opened.graph.stage(*id).is_service());
+    let computed = compute(&opened, selection, forced, args, true, terminal)?;
+    let reports = &computed.reports;
+    summary(terminal, &opened, reports, computed.seconds, computed.id.as_deref());
+    let code = computed.code();
+    if code != ExitCode::Ok {
+        return Ok(code);
+    }
+    if args.locked {
+        require_outputs(&opened, reports)?;
+    } else {
+        write_lock(&opened, reports, terminal)?;
+    }
+    opened.project.store.flush()?;
+    if let Some(id) = service {
+        drop(computed);
+        return serve::launch(&opened, id, interrupt, terminal);
+    }
+    if let Some(question) = &question {
+        recall::remember(question, &opened, &computed);
+    }
+    Ok(code)
+}
+
+/// The runs that `--set` stands for, when it stands for several.
+fn points(global: &Global) -> anyhow::Result<Option<Vec<Point>>> {
+    if global.set.iter().all(|argument| !argument.contains(',')) {
+        return Ok(None);
+    }
+    // How many there may be is written in the pipeline; what is wrong with it is told later.
+    let (spec, _) = Spec::read(&Request { set: Vec::new(), ..request(global)? });
+    let points = sweep_points(&global.set, spec.max_variants());
+    points.map_err(|message| ended(ExitCode::Usage, message))
+}
+
+/// What a run yielded.
+pub(super) struct Computed {
+    pub(super) reports: Vec<Report>,
+    pub(super) seconds: f64,
+    /// The id of its record.
+    pub(super) id: Option<String>,
+    /// Held while records and lock are read, changed and written: one run at a time.
+    _records: Lock,
+}
+
+impl Computed {
+    /// How the process is to end.
+    pub(super) fn code(&self) -> ExitCode {
+        code(&self.reports)
+    }
+}
+
+/// Runs the selected stages and records what they yielded. Only where it is asked to, `outputs`
+/// is made to be that, and the keys are remembered as those that the stages last had.
+pub(super) fn compute(
+    opened: &Opened,
+    selection: BTreeSet<StageId>,
+    forced: BTreeSet<StageId>,
+    args: &Args,
+    materialise: bool,
+    terminal: &Terminal,
+) -> anyhow::Result<Computed> {
+    let Opened { graph, project, .. } = opened;
+    let (started, clock) = (observe::now(), Instant::now());
     let jobs = jobs(args);
     let cancel = AtomicBool::new(false);
     let progress = Progress::new(*terminal, name_width(graph));
-    let service = selection.iter().copied().find(|id| graph.stage(*id).is_service());
-    let job = Job { project, graph, selection, forced, jobs, cancel: &cancel, observer: &progress };
-    let reports = schedule::run(&job, kept(&opened))?;
-    let elapsed = clock.elapsed().as_secs_f64();
-    // Records and lock are read, changed and written: one run at a time.
+    let job = Job {
+        project,
+        graph,
+        selection,
+        forced,
+        jobs,
+        keep_going: args.keep_going,
+        materialise,
+        cancel: &cancel,
+        observer: &progress,
+    };
+    let reports = schedule::run(&job, kept(opened))?;
+    let seconds = clock.elapsed().as_secs_f64();
     let records = project.store.records_lock();
     let records = records.map_err(Error::io("open", "the lock of the records"))?;
     records.take().map_err(Error::io("take", "the lock of the records"))?;
-    for report in &reports {
+    for report in reports.iter().filter(|_| materialise) {
         // Once more, now that no other run is recorded: outputs and lock are those of one run.
         if let Some(outcome) = report.outcome() {
             outputs::materialise(project, &report.stage, outcome)?;
         }
     }
-    let id = record(&opened, &reports, started, elapsed, jobs)?;
-    summary(terminal, &opened, &reports, elapsed, id.as_deref());
-    let code = code(&reports);
-    if code != ExitCode::Ok {
-        return Ok(code);
+    let id = record(opened, &reports, started, seconds, jobs)?;
+    if materialise {
+        project.runs.remember_keys(&yielded(opened, &reports).stages, &project.store)?;
     }
-    if args.locked {
-        require_outputs(&opened, &reports)?;
-    } else {
-        write_lock(&opened, &reports, terminal)?;
-    }
-    project.store.flush()?;
-    if let Some(id) = service {
-        drop(records);
-        return serve::launch(&opened, id, interrupt, terminal);
-    }
-    if let Some(question) = &question {
-        recall::remember(question, &opened, &reports, &yielded(&opened, &reports), id.as_deref());
-    }
-    drop(records);
-    Ok(code)
+    Ok(Computed { reports, seconds, id, _records: records })
 }
 
 /// Where what failed stages wrote is kept.
@@ -120,10 +185,10 @@ fn require_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Resul
 
 /// Fails unless what was computed is what the lock says, byte for byte.
 fn require_outputs(opened: &Opened, reports: &[Report]) -> anyhow::Result<()> {
-    let lock = opened.project.lock()?.unwrap_or_default();
+    let locked = opened.project.lock()?.unwrap_or_default();
     let run = yielded(opened, reports);
     let differs = |stage: &&RunStage| {
-        lock.stages.get(&stage.stage) != Some(&engine::lock::LockedStage::from(*stage))
+        locked.stages.get(&stage.stage) != Some(&lock::LockedStage::from(*stage))
     };
     let wrong: Vec<_> = run.stages.iter().filter(differs).map(|stage| &*stage.stage).collect();
     if wrong.is_empty() {
@@ -144,7 +209,7 @@ fn write_lock(opened: &Opened, reports: &[Report], terminal: &Terminal) -> anyho
         // A damaged lock is written anew when the run knows all that it should say.
         Err(Error::Drift(_)) if run.stages.len() == n_stages => {
             terminal.warning("`pipeline.lock` was not a lock; it is written anew");
-            Lock::default()
+            lock::Lock::default()
         }
         Err(error) => return Err(error.into()),
     };
@@ -153,7 +218,7 @@ fn write_lock(opened: &Opened, reports: &[Report], terminal: &Terminal) -> anyho
     Ok(())
 }
 
-fn yielded(opened: &Opened, reports: &[Report]) -> Run {
+pub(super) fn yielded(opened: &Opened, reports: &[Report]) -> Run {
     let stage = |report: &Report| {
         let kind = opened.graph.stage(report.id).kind.name();
         Some(RunStage::new(&report.stage, kind, report.outcome()?))
@@ -187,41 +252,54 @@ fn record(
         let _ = std::fs::remove_dir_all(kept(opened).join(&stage.stage));
     }
     let observed = observe::observe(&opened.project.root, started, elapsed, jobs, reports);
-    let id = runs.save(&run, &observed, &opened.project.store)?;
-    runs.remember_keys(&run.stages, &opened.project.store)?;
-    Ok(Some(id))
+    Ok(Some(runs.save(&run, &observed, &opened.project.store)?))
 }
 
-fn summary(
+/// How many stages ended in which way, by the words of records and events.
+fn counted(reports: &[Report]) -> Vec<(&'static str, usize)> {
+    let count = |word: &str| {
+        reports.iter().filter(|report| crate::terminal::status(&report.status) == word).count()
+    };
+    let words = ["run", "cached", "failed", "gate", "skipped"].into_iter();
+    let counted = words.map(|word| (word, count(word)));
+    counted.filter(|(word, n)| *n > 0 || ["run", "cached"].contains(word)).collect()
+}
+
+/// The last event of a run.
+pub(super) fn summary_json(
+    opened: &Opened,
+    reports: &[Report],
+    elapsed: f64,
+    id: Option<&str>,
+) -> Value {
+    let counts: serde_json::Map<_, _> =
+        counted(reports).iter().map(|(word, n)| ((*word).to_owned(), (*n).into())).collect();
+    json!({
+        "schema": "pipeline.event/1", "event": "summary", "stages": reports.len(),
+        "counts": counts, "seconds": elapsed, "run": id,
+        "result": yielded(opened, reports).result().to_string(),
+    })
+}
+
+pub(super) fn summary(
     terminal: &Terminal,
     opened: &Opened,
     reports: &[Report],
     elapsed: f64,
     id: Option<&str>,
 ) {
-    let count = |word: &str| {
-        reports.iter().filter(|report| crate::terminal::status(&report.status) == word).count()
-    };
-    let counted: Vec<_> = ["run", "cached", "failed", "gate", "skipped"]
-        .into_iter()
-        .map(|word| (word, count(word)))
-        .filter(|(word, n)| *n > 0 || ["run", "cached"].contains(word))
-        .collect();
-    let result = yielded(opened, reports).result();
     if terminal.json {
-        let counts: serde_json::Map<_, _> =
-            counted.iter().map(|(word, n)| ((*word).to_owned(), (*n).into())).collect();
-        terminal.json_line(&json!({
-            "schema": "pipeline.event/1", "event": "summary", "stages": reports.len(),
-            "counts": counts, "seconds": elapsed, "run": id, "result": result.to_string(),
-        }));
+        terminal.json_line(&summary_json(opened, reports, elapsed, id));
         return;
     }
+    let counted = counted(reports);
     let parts: Vec<_> = counted.iter().map(|(word, n)| format!("{n} {word}")).collect();
     let line = format!("{} stages: {}, {}", reports.len(), parts.join(", "), seconds(elapsed));
-    let nothing = if count("cached") == reports.len() { "; nothing to do" } else { "" };
+    let is_done = counted.contains(&("cached", reports.len()));
+    let nothing = if is_done { "; nothing to do" } else { "" };
     terminal.note(&terminal.paint_err(&format!("{line}{nothing}"), Style::Bold));
     if let Some(id) = id {
+        let result = yielded(opened, reports).result();
         terminal.note(&format!("run {id}, result {}", result.short()));
     }
     for report in reports.iter().filter(|report| matches!(report.status, Status::Failed(_))) {
@@ -240,6 +318,6 @@ fn code(reports: &[Report]) -> ExitCode {
     });
     let codes = failures.map(|f| if f.is_gate { ExitCode::Drift } else { ExitCode::Failed });
     // A broken stage weighs more than a gate that does not hold.
-    let skipped = reports.iter().any(|report| matches!(report.status, Status::Skipped));
+    let skipped = reports.iter().any(|report| matches!(report.status, Status::Skipped(_)));
     codes.min().unwrap_or(if skipped { ExitCode::Failed } else { ExitCode::Ok })
 }

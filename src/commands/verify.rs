@@ -23,7 +23,9 @@ pub(super) fn verify(
     args: &Args,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let opened = open(global)?;
+    let mut opened = open(global)?;
+    let all = opened.graph.ids().collect();
+    opened.require_data(&all)?;
     let (mut findings, looked) = verify::verify(&opened.project, &opened.graph)?;
     let mut n_rebuilt = 0;
     if args.rebuild {

@@ -7,13 +7,14 @@ use engine::plan::{self, Fate, Planned};
 use engine::reason::Reason;
 use serde_json::json;
 
-use super::{Opened, open, targets};
+use super::{Opened, ended, open};
 use crate::cli::{Global, Why as Args};
 use crate::terminal::Terminal;
 
 pub(super) fn why(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
-    let named = targets(&opened.graph, std::slice::from_ref(&args.stage))?;
+    let named = opened.graph.targets(&args.targets);
+    let named = named.map_err(|message| ended(ExitCode::Usage, message))?;
     let selection = opened.graph.with_ancestors(named.iter().copied());
     let planned = plan::plan(&opened.project, &opened.graph, &selection, &BTreeSet::new())?;
     for one in planned.iter().filter(|one| named.contains(&one.id)) {
@@ -47,6 +48,11 @@ fn lines(opened: &Opened, planned: &[Planned], one: &Planned) -> Vec<String> {
                 .collect()
         }
         Fate::Run(reason) => vec![format!("would run, because {reason}")],
+        Fate::Lacks(paths) => {
+            let paths = paths.iter().map(|path| format!("`{}`", path.display()));
+            let heading = "cannot run yet: it reads data that does not exist".to_owned();
+            std::iter::once(heading).chain(paths).collect()
+        }
         Fate::Waits(_) => {
             let is_new = !opened.project.runs.last_keys().contains_key(&stage.name);
             let heading = match one.own.as_slice() {
@@ -67,6 +73,9 @@ fn causes(opened: &Opened, planned: &[Planned], one: &Planned) -> Vec<String> {
     let cause = |other: &Planned| match &other.fate {
         Fate::Run(reason) if before.contains(&other.id) => {
             Some(format!("{} runs because {reason}", opened.graph.stage(other.id).name))
+        }
+        Fate::Lacks(_) if before.contains(&other.id) => {
+            Some(format!("{} lacks its data", opened.graph.stage(other.id).name))
         }
         _ => None,
     };

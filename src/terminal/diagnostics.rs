@@ -10,19 +10,26 @@ use serde_json::{Value, json};
 /// The schema of an error.
 const SCHEMA: &str = "pipeline.error/1";
 
+/// The most mistakes that are drawn: nobody mends more at once.
+const MAX_DRAWN: usize = 100;
+
 /// All mistakes, then how many there are.
 pub(super) fn render(mistakes: &Mistakes, is_colored: bool) -> String {
     let renderer = if is_colored { Renderer::styled() } else { Renderer::plain() };
     let mut parts: Vec<_> = mistakes
         .diagnostics
         .iter()
+        .take(MAX_DRAWN)
         .map(|diagnostic| renderer.render(&[group(diagnostic, &mistakes.sources)]).to_string())
         .collect();
     let files: BTreeSet<SourceId> =
         mistakes.diagnostics.iter().filter_map(|d| Some(d.place.as_ref()?.source)).collect();
-    if mistakes.diagnostics.len() > 1 {
-        let total =
-            format!("{} mistakes in {}", mistakes.diagnostics.len(), counted(files.len(), "file"));
+    let n_mistakes = mistakes.diagnostics.len();
+    if n_mistakes > 1 {
+        let mut total = format!("{n_mistakes} mistakes in {}", counted(files.len(), "file"));
+        if n_mistakes > MAX_DRAWN {
+            total.push_str(&format!("; these are the first {MAX_DRAWN}"));
+        }
         parts.push(
             renderer.render(&[Group::with_title(Level::ERROR.primary_title(total))]).to_string(),
         );
@@ -32,8 +39,10 @@ pub(super) fn render(mistakes: &Mistakes, is_colored: bool) -> String {
 
 /// An error as a document for programs: each mistake with its place.
 pub(super) fn as_json(error: &anyhow::Error) -> Value {
-    let Some(Error::Config(found)) = error.downcast_ref::<Error>() else {
-        return json!({"schema": SCHEMA, "error": format!("{error:#}")});
+    let (what, found) = match error.downcast_ref::<Error>() {
+        Some(Error::Config(found)) => ("the configuration is wrong", found),
+        Some(Error::Absent(found)) => ("data is missing", found),
+        _ => return json!({"schema": SCHEMA, "error": format!("{error:#}")}),
     };
     let mistake = |diagnostic: &Diagnostic| {
         let place = diagnostic.place.as_ref();
@@ -47,7 +56,7 @@ pub(super) fn as_json(error: &anyhow::Error) -> Value {
         })
     };
     let mistakes: Vec<_> = found.diagnostics.iter().map(mistake).collect();
-    json!({"schema": SCHEMA, "error": "the configuration is wrong", "mistakes": mistakes})
+    json!({"schema": SCHEMA, "error": what, "mistakes": mistakes})
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {

@@ -98,7 +98,9 @@ impl Terminal {
             return self.json_line(&diagnostics::as_json(error));
         }
         let text = match error.downcast_ref::<Error>() {
-            Some(Error::Config(mistakes)) => diagnostics::render(mistakes, self.color_err),
+            Some(Error::Config(mistakes) | Error::Absent(mistakes)) => {
+                diagnostics::render(mistakes, self.color_err)
+            }
             _ => format!("{} {error:#}", self.paint_err("error:", Style::Bad)),
         };
         write_line(&mut io::stderr().lock(), &text);

@@ -102,8 +102,9 @@ fn told(report: &Report) -> Told {
             let word = if failure.is_gate { "gate" } else { "failed" };
             Told { word, style: Style::Bad, time, why: failure.message.clone() }
         }
-        Status::Skipped => {
-            Told { word: "skipped", style: Style::Warn, time: String::new(), why: String::new() }
+        Status::Skipped(cause) => {
+            let why = format!("because {cause}");
+            Told { word: "skipped", style: Style::Warn, time: String::new(), why }
         }
     }
 }
@@ -176,6 +177,9 @@ fn as_json(event: Event<'_>) -> Value {
             if let Status::Ran(reason, _) = &report.status {
                 document["reason"] = reason.to_string().into();
             }
+            if let Status::Skipped(cause) = &report.status {
+                document["reason"] = cause.to_string().into();
+            }
             if let Status::Failed(failure) = &report.status {
                 document["error"] = failure.message.clone().into();
             }
@@ -197,6 +201,6 @@ pub(crate) fn status(status: &Status) -> &'static str {
         Status::Cached(_) => "cached",
         Status::Failed(failure) if failure.is_gate => "gate",
         Status::Failed(_) => "failed",
-        Status::Skipped => "skipped",
+        Status::Skipped(_) => "skipped",
     }
 }

@@ -12,6 +12,16 @@ impl Table {
         Table { rows: vec![headings.map(str::to_owned).into()] }
     }
 
+    /// A table with any number of headings.
+    pub fn of(headings: Vec<String>) -> Table {
+        Table { rows: vec![headings] }
+    }
+
+    /// Adds a row of any number of cells.
+    pub fn add(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());

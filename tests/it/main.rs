@@ -13,5 +13,6 @@ mod lab;
 mod mistakes;
 mod real_data;
 mod reproducible;
+mod selection;
 mod service;
 mod verbs;

@@ -73,12 +73,31 @@ fn a_cycle_is_told_as_a_circle() {
 }
 
 #[test]
-fn missing_data_is_a_mistake_of_the_configuration() {
+fn missing_data_is_told_at_its_line_before_any_work_and_ends_with_4() {
     let lab = Lab::example();
     fs::remove_file(lab.path("data/subscribers.csv")).unwrap();
-    let told = lab.call(&["run", "--no-serve"]).expect(2).err;
-    assert!(told.contains("`data/subscribers.csv` does not exist"), "{told}");
-    assert!(told.contains("pipeline.toml:"), "{told}");
+    for verb in [["run", "--no-serve"].as_slice(), &["verify"], &["run", "--set", "seed=1,2"]] {
+        let told = lab.call(verb).expect(4).err;
+        assert!(told.contains("`data/subscribers.csv` does not exist"), "{told}");
+        assert!(told.contains("pipeline.toml:") && told.contains("^^^^"), "{told}");
+    }
+    assert!(!lab.path("outputs/runs").exists());
+    let out = lab.call(&["run", "--no-serve", "--json"]).expect(4).out;
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["mistakes"][0]["file"], "pipeline.toml");
+}
+
+#[test]
+fn a_pipeline_can_be_planned_drawn_and_asked_about_before_its_data_exists() {
+    let lab = Lab::example();
+    fs::remove_file(lab.path("data/subscribers.csv")).unwrap();
+    let plan = lab.call(&["plan"]).expect(0).out;
+    assert!(plan.contains("for data that does not exist: `data/subscribers.csv`"), "{plan}");
+    assert!(plan.contains("without their data"), "{plan}");
+    assert_eq!(plan, lab.call(&["run", "--dry-run"]).expect(0).out);
+    lab.call(&["why", "split"]).expect(0).tells("it reads data that does not exist");
+    lab.call(&["graph"]).expect(0).tells("\"data.subscribers\" -> \"split\"");
+    lab.call(&["status", "--exit-code"]).expect(3).tells("for data that does not exist");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::outputs;
 use crate::plan;
 use crate::reason::Reason;
 use crate::recipe::{Done, Recipe};
-use crate::schedule::{Event, Job, Report, Status};
+use crate::schedule::{Cause, Event, Job, Report, Status};
 use crate::store::{Miss, Outcome};
 use crate::work::{self, Failure};
 
@@ -44,7 +44,8 @@ pub(crate) struct Bench<'a> {
     yielded: Vec<OnceLock<Yielded>>,
     /// Stages whose wait was told, and which then take what the other process made.
     has_waited: Mutex<BTreeSet<StageId>>,
-    is_stopped: AtomicBool,
+    /// The stage whose failure stopped the run.
+    stopped_by: OnceLock<String>,
 }
 
 impl<'a> Bench<'a> {
@@ -55,7 +56,7 @@ impl<'a> Bench<'a> {
             last: job.project.runs.last_keys(),
             yielded: job.graph.ids().map(|_| OnceLock::new()).collect(),
             has_waited: Mutex::default(),
-            is_stopped: AtomicBool::new(false),
+            stopped_by: OnceLock::new(),
         }
     }
 
@@ -74,25 +75,32 @@ impl<'a> Bench<'a> {
             Ok(None) => return Turn::Busy(id),
             Err(payload) => Status::Failed(Failure::panicked("the engine", payload.as_ref())),
         };
-        if matches!(status, Status::Failed(_)) {
-            self.is_stopped.store(true, Ordering::SeqCst);
-        }
         let stage = self.job.graph.stage(id).name.clone();
+        if matches!(status, Status::Failed(_)) && !self.job.keep_going {
+            // The first failure is the one that is told.
+            let _ = self.stopped_by.set(stage.clone());
+        }
         Turn::Ended(Report { id, stage, status, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// How a stage ended; `None` while another process computes its key.
     fn step(&self, id: StageId) -> Option<Status> {
-        let is_cancelled = self.job.cancel.load(Ordering::Relaxed);
-        if is_cancelled || self.is_stopped.load(Ordering::SeqCst) {
-            return Some(Status::Skipped);
+        if self.job.cancel.load(Ordering::Relaxed) {
+            return Some(Status::Skipped(Cause::Cancelled));
+        }
+        if let Some(stage) = self.stopped_by.get() {
+            return Some(Status::Skipped(Cause::Failed(stage.clone())));
         }
         let done = |id: StageId| self.yielded[id.0].get().and_then(|known| known.done.as_ref());
         match self.job.project.cook_from(self.job.graph, id, done) {
             Ok(Some(recipe)) => {
                 self.resolve(id, &recipe).unwrap_or_else(|f| Some(Status::Failed(f)))
             }
-            Ok(None) => Some(Status::Skipped), // what it rests on was skipped or failed
+            // The schedule hands out no stage before all that it rests on has an outcome.
+            Ok(None) => {
+                let message = "a stage that it rests on yielded less than its kind declares";
+                Some(Status::Failed(Error::Missing(message.to_owned()).into()))
+            }
             Err(error) => Some(Status::Failed(error.into())),
         }
     }
@@ -126,7 +134,7 @@ impl<'a> Bench<'a> {
         };
         self.job.observer.observe(Event::Started { stage: name, reason: &reason });
         let outcome = self.perform(id, recipe)?;
-        outputs::materialise(self.job.project, name, &outcome)?;
+        self.materialise(name, &outcome)?;
         Ok(Some(Status::Ran(reason, outcome)))
     }
 
@@ -134,8 +142,15 @@ impl<'a> Bench<'a> {
         let store = &self.job.project.store;
         // The recipe may have been damaged while its outcome was not.
         store.keep_recipe(recipe).map_err(Error::io("write in", store.root()))?;
-        outputs::materialise(self.job.project, name, &outcome)?;
+        self.materialise(name, &outcome)?;
         Ok(Status::Cached(outcome))
+    }
+
+    fn materialise(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
+        match self.job.materialise {
+            true => outputs::materialise(self.job.project, name, outcome),
+            false => Ok(()),
+        }
     }
 
     fn perform(&self, id: StageId, recipe: &Recipe) -> Result<Outcome, Failure> {

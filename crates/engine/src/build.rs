@@ -2,21 +2,19 @@
 //! plugs the inputs in and `order` puts the stages in order. Every mistake becomes a diagnostic at
 //! its place, and building goes on with the rest.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use serde_json::Value;
 
-use crate::canonical;
-use crate::error::{Diagnostic, Place, suggestion};
-use crate::graph::{Graph, Port, Stage, StageId};
+use crate::error::{Diagnostic, Place, SourceId, suggestion};
+use crate::graph::{Control, Graph, Port, Stage, StageId};
 use crate::kind::{Input, Kind, Output, Role};
 use crate::node::Node;
 use crate::params::{Complaint, Step, Type};
 use crate::spec::Spec;
-
-/// The most variants that one stage's matrix may give.
-const MAX_VARIANTS: usize = 256;
+use crate::variants::Variant;
 
 /// The kinds that a product offers.
 pub type Kinds = &'static [&'static dyn Kind];
@@ -24,11 +22,10 @@ pub type Kinds = &'static [&'static dyn Kind];
 /// Builds the graph that a spec means, with all that is wrong with it. The graph is only to be
 /// used when there are no diagnostics.
 pub fn build(spec: &Spec, kinds: Kinds) -> (Graph, Vec<Diagnostic>) {
-    let (diagnostics, stages, blamed) = (Vec::new(), Vec::new(), Vec::new());
-    let mut builder = Builder { spec, kinds, diagnostics, stages, blamed };
+    let mut builder = Builder::new(spec, kinds);
     builder.check_root();
     for name in builder.listed() {
-        builder.expand(&name);
+        builder.expand(name);
     }
     builder.check_defaults();
     let plugged = builder.plug_all();
@@ -47,6 +44,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) seed: Option<u64>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
+    pub(crate) control: Control,
 }
 
 /// The graph in the making.
@@ -55,22 +53,47 @@ pub(crate) struct Builder<'a> {
     pub(crate) kinds: Kinds,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) stages: Vec<Draft<'a>>,
+    /// By the name of a stage and by that of its group, the indices of the drafts that are meant.
+    pub(crate) meant: BTreeMap<String, Vec<usize>>,
+    /// The names in the list of stages, whatever became of them.
+    pub(crate) names: BTreeSet<&'a str>,
+    /// How much there is of each resource.
+    pub(crate) capacities: BTreeMap<String, u64>,
+    /// The most variants that a matrix may give.
+    pub(crate) max_variants: u64,
+    /// The parameters of the kinds that were met.
+    types: BTreeMap<&'static str, Type>,
     /// What was said of parameters: a default is checked for every stage and told once.
-    blamed: Vec<(Option<Place>, String)>,
+    blamed: BTreeSet<(Option<(SourceId, usize)>, String)>,
 }
 
 /// Per stage: its ports, and the stages it comes after, as indices of drafts.
 pub(crate) type Plugged = Vec<(Vec<Port>, Vec<StageId>)>;
 
 impl<'a> Builder<'a> {
+    fn new(spec: &'a Spec, kinds: Kinds) -> Builder<'a> {
+        Builder {
+            spec,
+            kinds,
+            diagnostics: Vec::new(),
+            stages: Vec::new(),
+            meant: BTreeMap::new(),
+            names: BTreeSet::new(),
+            capacities: BTreeMap::new(),
+            max_variants: spec.max_variants(),
+            types: BTreeMap::new(),
+            blamed: BTreeSet::new(),
+        }
+    }
+
     pub(crate) fn root(&self) -> &'a Node {
         &self.spec.merged
     }
 
-    pub(crate) fn listed(&self) -> Vec<String> {
+    /// The names in the list of stages, each once.
+    fn listed(&mut self) -> Vec<&'a str> {
         let items = self.root().get("stages").map(Node::items).unwrap_or_default();
-        let mut seen = BTreeSet::new();
-        items.iter().filter_map(Node::text).filter(|n| seen.insert(*n)).map(str::to_owned).collect()
+        items.iter().filter_map(Node::text).filter(|name| self.names.insert(name)).collect()
     }
 
     fn check_root(&mut self) {
@@ -87,13 +110,18 @@ impl<'a> Builder<'a> {
                 self.complain(format!("expected the path of `{name}`"), node.place.clone());
                 continue;
             };
-            let full = self.spec.root.join(path);
-            if full.is_dir() {
+            // Whether it exists is asked when it is to be read: a plan can be made without data.
+            if self.spec.root.join(path).is_dir() {
                 let message = format!("`{path}` is a directory, and data are files");
                 self.complain(message, node.place.clone());
-            } else if !full.exists() {
-                self.complain(format!("`{path}` does not exist"), node.place.clone());
             }
+        }
+        self.capacities = self.capacities();
+        if let Some(node) = self.root().get("max_variants")
+            && node.plain().as_u64().is_none_or(|most| most == 0)
+        {
+            let message = "expected how many variants a matrix may give: an integer of at least 1";
+            self.complain(message, node.place.clone());
         }
     }
 
@@ -116,15 +144,23 @@ impl<'a> Builder<'a> {
         if let Some(node) = node.get("seed") {
             self.seed(node);
         }
-        for (variant, params) in self.variants(group, node) {
+        let control = self.control(node, kind);
+        for variant in self.variants(group, node) {
+            let Variant { name: variant, params } = variant;
             let name = variant.as_ref().map_or(group.to_owned(), |v| format!("{group}@{v}"));
             let Some(params) = self.params(&name, kind, &params, node) else { continue };
             let outputs = kind.outputs(&params);
             self.check_outputs(&name, &outputs, node);
+            let index = self.stages.len();
+            self.meant.entry(group.to_owned()).or_default().push(index);
+            if variant.is_some() {
+                self.meant.entry(name.clone()).or_default().push(index);
+            }
             self.stages.push(Draft {
                 name,
                 group: group.to_owned(),
                 variant,
+                control: control.clone(),
                 node,
                 kind,
                 inputs: kind.inputs(&params),
@@ -138,21 +174,20 @@ impl<'a> Builder<'a> {
     /// Where outputs go may come from parameters: below the stage's directory, no two at one place.
     fn check_outputs(&mut self, name: &str, outputs: &[Output], stage: &Node) {
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        for (i, output) in outputs.iter().enumerate() {
+        for output in outputs {
             let path = Path::new(&output.path);
             if output.path.is_empty() || !path.components().all(is_plain) {
                 let message = format!("output `{}` of `{name}` leaves its directory", output.path);
                 self.complain(message, stage.place.clone());
             }
-            let clashes = |other: &&Output| {
-                path.starts_with(&other.path) || Path::new(&other.path).starts_with(path)
-            };
-            if let Some(other) = outputs[..i].iter().find(clashes) {
-                let (a, b) = (&other.path, &output.path);
-                let message =
-                    format!("outputs `{a}` and `{b}` of `{name}` are in each other's way");
-                self.complain(message, stage.place.clone());
-            }
+        }
+        // Sorted by their parts, a path stands right before what is below it.
+        let mut paths: Vec<_> = outputs.iter().map(|output| Path::new(&output.path)).collect();
+        paths.sort();
+        for pair in paths.windows(2).filter(|pair| pair[1].starts_with(pair[0])) {
+            let (a, b) = (pair[0].display(), pair[1].display());
+            let message = format!("outputs `{a}` and `{b}` of `{name}` are in each other's way");
+            self.complain(message, stage.place.clone());
         }
     }
 
@@ -176,63 +211,6 @@ impl<'a> Builder<'a> {
         None
     }
 
-    /// The variants of a stage in the order they were written, each with its parameters laid over
-    /// the stage's: the list, times the matrix.
-    fn variants(&mut self, group: &str, node: &Node) -> Vec<(Option<String>, Node)> {
-        let base = node.get("params").cloned().unwrap_or_else(Node::empty);
-        let mut variants: Vec<(Vec<String>, Node)> = Vec::new();
-        let mut written: Vec<_> =
-            node.get("variant").iter().flat_map(|table| table.entries()).collect();
-        written.sort_by_key(|(_, node)| {
-            node.key.as_ref().map(|place| (place.source, place.span.start))
-        });
-        for (name, variant) in written {
-            let own = variant.get("params").cloned().unwrap_or_else(Node::empty);
-            variants.push((vec![name.clone()], base.overlaid(&own)));
-        }
-        if variants.is_empty() {
-            variants.push((Vec::new(), base));
-        }
-        for (param, values) in node.get("matrix").iter().flat_map(|matrix| matrix.entries()) {
-            if values.items().is_empty() {
-                let message = format!("expected a list of values for `{param}`");
-                self.complain(message, values.place.clone());
-                continue;
-            }
-            if variants.len() * values.items().len() > MAX_VARIANTS {
-                let message =
-                    format!("the matrix gives more than {MAX_VARIANTS} variants of `{group}`");
-                self.complain(message, values.place.clone());
-                return Vec::new();
-            }
-            for value in values.items() {
-                let shown = canonical::show(&value.plain());
-                if !is_variant_name(&shown) {
-                    let message = format!(
-                        "`{shown}` cannot name a variant: letters, digits, `_`, `-`, `+` and `.` can"
-                    );
-                    let hint = "write the variants as a list, each with a `name`".to_owned();
-                    let diagnostic = Diagnostic::new(message).at(value.place.clone());
-                    self.diagnostics.push(diagnostic.hinted(hint));
-                    return Vec::new();
-                }
-            }
-            variants = cross(&variants, param, values);
-        }
-        let mut names = BTreeSet::new();
-        let mut named = Vec::new();
-        for (parts, params) in variants {
-            let name = (!parts.is_empty()).then(|| parts.join("-"));
-            if names.insert(name.clone()) {
-                named.push((name, params));
-            } else {
-                let message = format!("two variants of `{group}` are named `{}`", parts.join("-"));
-                self.complain(message, node.place.clone());
-            }
-        }
-        named
-    }
-
     fn params(
         &mut self,
         name: &str,
@@ -240,16 +218,19 @@ impl<'a> Builder<'a> {
         written: &Node,
         stage: &Node,
     ) -> Option<Value> {
-        let ty = kind.params();
-        let mut node = Node::empty();
-        let known = ty.names(&written.plain());
-        for (key, value) in self.root().get("defaults").iter().flat_map(|node| node.entries()) {
-            if known.contains(&key.as_str()) {
-                node.insert(std::slice::from_ref(key), value.clone());
-            }
+        let spec = self.spec;
+        let defaults = spec.merged.get("defaults");
+        let ty = self.types.entry(kind.name()).or_insert_with(|| kind.params());
+        let given = written.plain();
+        let mut node = Cow::Borrowed(written);
+        if let Some(defaults) = defaults {
+            let known = ty.names(&given);
+            let fits = defaults.entries().filter(|(key, _)| known.contains(&key.as_str()));
+            let fits = fits.map(|(key, value)| (key.clone(), value.clone()));
+            node = Cow::Owned(Node::table(fits.collect()).overlaid(written));
         }
-        let node = node.overlaid(written);
-        let complaints = match ty.check(&node.plain()) {
+        let checked = if defaults.is_some() { ty.check(&node.plain()) } else { ty.check(&given) };
+        let complaints = match checked {
             Ok(params) => match kind.check(&params) {
                 complaints if complaints.is_empty() => return Some(params),
                 complaints => complaints,
@@ -277,11 +258,10 @@ impl<'a> Builder<'a> {
             Some(Step::Key(key)) if !complaint.at_key => format!("`{key}`: {}", complaint.message),
             _ => complaint.message,
         };
-        let blame = (place.clone(), message.clone());
-        if self.blamed.contains(&blame) {
+        let at = place.as_ref().map(|place| (place.source, place.span.start));
+        if !self.blamed.insert((at, message.clone())) {
             return;
         }
-        self.blamed.push(blame);
         let message = format!("{message} (stage `{stage_name}`, kind `{}`)", kind.name());
         let diagnostic = Diagnostic::new(message).at(place).hinted(complaint.hint);
         self.diagnostics.push(diagnostic);
@@ -318,26 +298,6 @@ impl<'a> Builder<'a> {
     pub(crate) fn complain(&mut self, message: impl Into<String>, place: Option<Place>) {
         self.diagnostics.push(Diagnostic::new(message).at(place));
     }
-}
-
-/// A variant is part of a directory's name and of references, so that it must not look like either.
-fn is_variant_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+.".contains(c);
-    !name.is_empty() && name.chars().all(is_plain)
-}
-
-fn cross(variants: &[(Vec<String>, Node)], param: &str, values: &Node) -> Vec<(Vec<String>, Node)> {
-    let mut product = Vec::new();
-    for (parts, params) in variants {
-        for value in values.items() {
-            let mut own = Node::empty();
-            own.insert(&[param.to_owned()], value.clone());
-            let shown = format!("{param}={}", canonical::show(&value.plain()));
-            let parts = parts.iter().cloned().chain([shown]).collect();
-            product.push((parts, params.overlaid(&own)));
-        }
-    }
-    product
 }
 
 impl Type {

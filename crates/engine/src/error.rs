@@ -7,6 +7,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// A text that spans point into: a file of the project, or a command-line argument.
 #[derive(Debug)]
@@ -15,6 +16,17 @@ pub struct Source {
     pub name: String,
     /// The text.
     pub text: String,
+    /// Where its lines begin, found when a place in it is first asked for.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let after = self.text.match_indices('\n').map(|(end, _)| end + 1);
+            std::iter::once(0).chain(after).collect()
+        })
+    }
 }
 
 /// Index of a source in `Sources`.
@@ -28,7 +40,8 @@ pub struct Sources(Vec<Source>);
 impl Sources {
     /// Adds a text and returns its index.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
-        self.0.push(Source { name: name.into(), text: text.into() });
+        let (name, text) = (name.into(), text.into());
+        self.0.push(Source { name, text, lines: OnceLock::new() });
         SourceId(self.0.len() - 1)
     }
 
@@ -44,11 +57,11 @@ impl Sources {
 
     /// Line and column of a place, both counted from 1, columns in characters.
     pub fn line_and_column(&self, place: &Place) -> (usize, usize) {
-        let text = &self.get(place.source).text;
-        let before = text.get(..place.span.start).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        (line, column)
+        let source = self.get(place.source);
+        let lines = source.lines();
+        let line = lines.partition_point(|start| *start <= place.span.start).max(1);
+        let before = source.text.get(lines[line - 1]..place.span.start).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 
     /// `file:line` of a place.
@@ -156,6 +169,9 @@ pub enum Error {
     /// The project's configuration is wrong.
     #[error("{0}")]
     Config(Box<Mistakes>),
+    /// Files of the project that are to be read do not exist.
+    #[error("{0}")]
+    Absent(Box<Mistakes>),
     /// A file or directory could not be used.
     #[error("cannot {action} {}: {cause}", path.display())]
     Io {
@@ -186,7 +202,7 @@ impl Error {
         match self {
             Error::Config(_) => ExitCode::Usage,
             Error::Io { .. } => ExitCode::Failed,
-            Error::Missing(_) => ExitCode::Missing,
+            Error::Missing(_) | Error::Absent(_) => ExitCode::Missing,
             Error::Drift(_) => ExitCode::Drift,
             Error::Corrupt(_) => ExitCode::Corrupt,
             Error::Busy(_) => ExitCode::Busy,
@@ -202,6 +218,10 @@ impl Error {
         move |cause| Error::Io { action, path, cause }
     }
 }
+
+/// Of how many mistakes it is worth to look for a suggestion: comparing each of very many wrong
+/// names with each of very many known ones would take minutes, and nobody reads so far.
+pub(crate) const MAX_SUGGESTED: usize = 100;
 
 /// "did you mean …" when one of the known names is close to what was written.
 pub fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::error::suggestion;
 use crate::kind::{Arity, Kind, Output, Role};
 
 /// Index of a stage in a graph, in graph order: what it rests on comes before it.
@@ -91,6 +90,8 @@ pub struct Graph {
     pub name: String,
     /// The stages in graph order.
     pub stages: Vec<Stage>,
+    /// How much there is of each resource that stages hold while they run.
+    pub resources: BTreeMap<String, u64>,
 }
 
 impl Stage {
@@ -124,24 +125,6 @@ impl Graph {
     /// All stages in graph order.
     pub fn ids(&self) -> impl Iterator<Item = StageId> + use<> {
         (0..self.stages.len()).map(StageId)
-    }
-
-    /// The stages that a name means: one stage, or all variants of one (`train`, `train@*`).
-    ///
-    /// # Errors
-    /// A sentence with a suggestion when there is none.
-    pub fn named(&self, name: &str) -> Result<Vec<StageId>, String> {
-        let group = name.strip_suffix("@*").unwrap_or(name);
-        let is_meant =
-            |id: &StageId| self.stage(*id).name == name || self.stage(*id).group == group;
-        let found: Vec<_> = self.ids().filter(is_meant).collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let known = self.stages.iter().map(|stage| stage.name.as_str());
-        let hint = suggestion(name, known.clone())
-            .unwrap_or_else(|| format!("known: {}", known.collect::<Vec<_>>().join(", ")));
-        Err(format!("no stage is named `{name}`; {hint}"))
     }
 
     /// These stages and all that they rest on.

@@ -52,6 +52,11 @@ pub trait Kind: Sync {
         false
     }
 
+    /// Whether it runs a program outside this process, which can be stopped and tried again.
+    fn is_external(&self) -> bool {
+        false
+    }
+
     /// What role it has in a run.
     fn role(&self) -> Role {
         Role::Work

@@ -3,62 +3,84 @@
 //! figment does the merging; places come back from the layer that won, because figment keeps the
 //! name of a layer but not the line. Order, lowest first: built-in defaults, `pipeline.toml`, the
 //! stage files, `[profile.NAME]`, the environment, `--set`.
+//!
+//! A stage that one layer alone speaks of is what that layer says, so that it is handed on as it
+//! is: with ten thousand stages, only those that something is laid over cost a merge.
+
+use std::collections::BTreeSet;
 
 use figment::value::{Dict, Map, Num, Value as Merged};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde_json::Value;
 
+use crate::entries::Entries;
 use crate::node::{Node, Shape};
-use crate::params::Step;
 
 /// One source of values.
 #[derive(Clone, Debug)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// How people know it: a file, a variable, an argument.
-    pub name: String,
+    pub(crate) name: String,
     /// Its values, from the root of the configuration.
-    pub root: Node,
+    pub(crate) root: Node,
 }
 
 /// The merged values.
-pub fn merge(layers: &[Layer]) -> Node {
+pub(crate) fn merge(mut layers: Vec<Layer>) -> Node {
+    let alone = take_alone(&mut layers);
     let figment = layers.iter().fold(Figment::new(), Figment::merge);
     // An empty path is the whole; a figment without values has none.
     let merged = figment.find_value("").unwrap_or_else(|_| Dict::new().into());
-    locate(&merged, layers, &mut Vec::new())
+    let roots: Vec<_> = layers.iter().map(|layer| &layer.root).collect();
+    let mut merged = locate(&merged, &roots);
+    if let Some(Shape::Table(stages)) = merged.child_mut("stage").map(|node| &mut node.shape) {
+        let merged = std::mem::take(stages);
+        *stages = merged.into_iter().chain(alone).collect();
+    }
+    merged
 }
 
-/// The name of the layer that a merged value came from.
-pub fn origin<'a>(layers: &'a [Layer], path: &[Step]) -> Option<&'a str> {
-    highest(layers, path).map(|(layer, _)| layer.name.as_str())
+/// Takes out the stages that only one layer speaks of.
+fn take_alone(layers: &mut [Layer]) -> Vec<(String, Node)> {
+    let stages = layers.iter().filter_map(|layer| layer.root.get("stage"));
+    if stages.clone().any(|node| !matches!(node.shape, Shape::Table(_))) {
+        return Vec::new(); // which of them is wrong is told after the merge
+    }
+    let (mut seen, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for (name, _) in stages.flat_map(Node::entries) {
+        if !seen.insert(name.as_str()) {
+            shared.insert(name.clone());
+        }
+    }
+    let mut alone = Vec::new();
+    for layer in layers {
+        let Some(node) = layer.root.child_mut("stage") else { continue };
+        let Shape::Table(stages) = &mut node.shape else { continue };
+        let all = std::mem::take(stages).into_iter();
+        let (kept, taken): (Vec<_>, Vec<_>) = all.partition(|(name, _)| shared.contains(name));
+        *stages = kept.into_iter().collect::<Entries>();
+        alone.extend(taken);
+    }
+    alone
 }
 
-fn highest<'a>(layers: &'a [Layer], path: &[Step]) -> Option<(&'a Layer, &'a Node)> {
-    layers.iter().rev().find_map(|layer| Some((layer, layer.root.find(path)?)))
-}
-
-fn locate(value: &Merged, layers: &[Layer], path: &mut Vec<Step>) -> Node {
+/// A merged value with its places, given what each layer that has it says, lowest first.
+fn locate(value: &Merged, layers: &[&Node]) -> Node {
+    let below = |find: &dyn Fn(&Node) -> Option<&Node>, value: &Merged| {
+        let found: Vec<_> = layers.iter().filter_map(|node| find(node)).collect();
+        locate(value, &found)
+    };
     let shape = match value {
         Merged::Dict(_, dict) => Shape::Table(
             dict.iter()
-                .map(|(key, value)| {
-                    path.push(Step::Key(key.clone()));
-                    let node = locate(value, layers, path);
-                    path.pop();
-                    (key.clone(), node)
-                })
+                .map(|(key, value)| (key.clone(), below(&|node| node.get(key), value)))
                 .collect(),
         ),
         Merged::Array(_, items) => Shape::List(
             items
                 .iter()
                 .enumerate()
-                .map(|(index, value)| {
-                    path.push(Step::Item(index));
-                    let node = locate(value, layers, path);
-                    path.pop();
-                    node
-                })
+                .map(|(index, value)| below(&|node| node.items().get(index), value))
                 .collect(),
         ),
         Merged::String(_, text) => Shape::Leaf(text.as_str().into()),
@@ -71,10 +93,10 @@ fn locate(value: &Merged, layers: &[Layer], path: &mut Vec<Step>) -> Node {
         }
         Merged::Empty(..) => Shape::Leaf(Value::Null),
     };
-    let place = highest(layers, path).and_then(|(_, node)| node.place.clone());
+    let place = layers.last().and_then(|node| node.place.clone());
     // A key stands where it was first written: the order of variants must not follow a layer that
     // only changes one of them.
-    let key = layers.iter().find_map(|layer| layer.root.find(path)?.key.clone());
+    let key = layers.iter().find_map(|node| node.key.clone());
     Node { shape, place, key }
 }
 
@@ -115,34 +137,54 @@ mod tests {
     use crate::error::Sources;
     use serde_json::json;
 
-    fn layers(texts: &[(&str, &str)]) -> Vec<Layer> {
+    fn layers(texts: &[(&str, &str)]) -> (Vec<Layer>, Sources) {
         let mut sources = Sources::default();
         let layer = |(name, text): &(&str, &str)| {
             let id = sources.add(*name, *text);
             Layer { name: (*name).to_owned(), root: Node::parse(&sources, id).0 }
         };
-        texts.iter().map(layer).collect()
+        (texts.iter().map(layer).collect(), sources)
     }
 
     #[test]
-    fn a_higher_layer_wins_value_by_value() {
-        let layers =
+    fn a_higher_layer_wins_value_by_value_and_lends_its_place() {
+        let (layers, sources) =
             layers(&[("low", "[a]\nx = 1\ny = 2.0\nl = [1, 2]"), ("high", "[a]\nx = 3\nl = [9]")]);
-        let merged = merge(&layers);
+        let merged = merge(layers);
         assert_eq!(merged.plain(), json!({"a": {"x": 3, "y": 2.0, "l": [9]}}));
-        let path = |key: &str| [Step::Key("a".to_owned()), Step::Key(key.to_owned())];
-        assert_eq!(origin(&layers, &path("x")), Some("high"));
-        assert_eq!(origin(&layers, &path("y")), Some("low"));
+        let at = |key| merged.get("a").and_then(|a| a.get(key)?.place.clone()).unwrap();
+        assert_eq!(sources.locate(&at("x")), "high:2");
+        assert_eq!(sources.locate(&at("y")), "low:3");
+    }
+
+    #[test]
+    fn a_stage_of_one_layer_and_a_stage_of_two_are_both_whole() {
+        let (layers, sources) = layers(&[
+            ("low", "[stage.a]\nx = 1\n[stage.b]\nx = 1\ny = 2"),
+            ("high", "[stage.b]\nx = 3\n[stage.c]\nx = 4"),
+        ]);
+        let merged = merge(layers);
+        let expected = json!({"a": {"x": 1}, "b": {"x": 3, "y": 2}, "c": {"x": 4}});
+        assert_eq!(merged.plain()["stage"], expected);
+        let b = merged.get("stage").unwrap().get("b").unwrap();
+        assert_eq!(sources.locate(b.get("x").unwrap().place.as_ref().unwrap()), "high:2");
+        assert_eq!(sources.locate(b.key.as_ref().unwrap()), "low:3");
+    }
+
+    #[test]
+    fn stages_that_are_no_table_in_one_layer_are_what_the_higher_says() {
+        let (layers, _) = layers(&[("low", "[stage.a]\nx = 1"), ("high", "stage = 3")]);
+        assert_eq!(merge(layers).plain(), json!({"stage": 3}));
     }
 
     #[test]
     fn no_layers_give_an_empty_table() {
-        assert_eq!(merge(&[]).plain(), json!({}));
+        assert_eq!(merge(Vec::new()).plain(), json!({}));
     }
 
     #[test]
     fn keys_with_dots_and_integers_survive_the_merge() {
-        let layers = layers(&[("a", "[\"a.b\"]\n\"\" = 9223372036854775807\nf = 1.0")]);
-        assert_eq!(merge(&layers).plain(), json!({"a.b": {"": i64::MAX, "f": 1.0}}));
+        let (layers, _) = layers(&[("a", "[\"a.b\"]\n\"\" = 9223372036854775807\nf = 1.0")]);
+        assert_eq!(merge(layers).plain(), json!({"a.b": {"": i64::MAX, "f": 1.0}}));
     }
 }

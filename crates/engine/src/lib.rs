@@ -6,21 +6,24 @@
 //! *key* under which the *store* keeps the *outcome*; the *schedule* runs what has none; a *record*
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
+pub mod absent;
 mod bring;
 pub mod build;
 pub mod canonical;
+mod control;
 pub mod diff;
 pub mod digest;
+pub mod entries;
 pub mod error;
 pub mod exclusion;
+pub mod export;
 pub mod faults;
 mod files;
 pub mod gc;
 pub mod graph;
 pub mod kind;
-pub mod layers;
+mod layers;
 pub mod lock;
-
 mod memory;
 pub mod node;
 mod order;
@@ -32,14 +35,19 @@ pub mod plan;
 mod plug;
 pub mod project;
 mod publish;
+mod reader;
 pub mod reason;
 pub mod recipe;
 pub mod record;
 pub mod schedule;
 pub mod scratch;
+pub mod select;
 pub mod spec;
 pub mod stat;
 pub mod store;
+pub mod sweep;
+mod tokens;
+mod variants;
 pub mod verify;
 pub mod witness;
 pub mod work;

@@ -3,13 +3,16 @@
 //! Made from TOML text. Knows nothing of what the keys mean. toml's own error positions are kept,
 //! and all of a text's errors are reported, not just the first.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use crate::entries::Entries;
 use crate::error::{Diagnostic, Place, SourceId, Sources};
 use crate::params::Step;
+
+/// The most tables and lists that may stand one inside the other: all that walks a tree does so by
+/// calling itself.
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,17 +33,17 @@ pub enum Shape {
     /// A list.
     List(Vec<Node>),
     /// A table.
-    Table(BTreeMap<String, Node>),
+    Table(Entries),
 }
 
 impl Node {
     /// An empty table that stands nowhere.
     pub fn empty() -> Node {
-        Node::table(BTreeMap::new())
+        Node::table(Entries::default())
     }
 
     /// A table that stands nowhere.
-    pub fn table(entries: BTreeMap<String, Node>) -> Node {
+    pub fn table(entries: Entries) -> Node {
         Node { shape: Shape::Table(entries), place: None, key: None }
     }
 
@@ -52,14 +55,14 @@ impl Node {
     /// Parses a TOML document.
     pub fn parse(sources: &Sources, id: SourceId) -> (Node, Vec<Diagnostic>) {
         let (table, errors) = DeTable::parse_recoverable(&sources.get(id).text);
-        let mut reader = Reader { source: id, diagnostics: Vec::new() };
+        let mut reader = Reader { source: id, depth: 0, diagnostics: Vec::new() };
         for error in errors {
             let place = error.span().map(|span| Place { source: id, span });
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             reader.diagnostics.push(Diagnostic::new(message).at(place));
         }
         let node = Node {
-            shape: reader.table(table.get_ref()),
+            shape: reader.table(table.into_inner()),
             place: Some(Place { source: id, span: 0..0 }),
             key: None,
         };
@@ -68,9 +71,9 @@ impl Node {
 
     /// Parses a value as it is written on a command line: TOML if it is that, else a bare text.
     pub fn parse_value(text: &str, place: Place) -> Node {
-        let mut reader = Reader { source: place.source, diagnostics: Vec::new() };
+        let mut reader = Reader { source: place.source, depth: 0, diagnostics: Vec::new() };
         let shape = match DeValue::parse(text) {
-            Ok(value) => reader.shape(value.get_ref(), &place),
+            Ok(value) => reader.shape(value.into_inner(), &place),
             Err(_) => Shape::Leaf(text.into()),
         };
         let shape = if reader.diagnostics.is_empty() { shape } else { Shape::Leaf(text.into()) };
@@ -141,10 +144,18 @@ impl Node {
             return;
         };
         if !matches!(self.shape, Shape::Table(_)) {
-            self.shape = Shape::Table(BTreeMap::new());
+            self.shape = Shape::Table(Entries::default());
         }
         if let Shape::Table(entries) = &mut self.shape {
-            entries.entry(first.clone()).or_insert_with(Node::empty).insert(rest, node);
+            entries.get_or_insert(first, Node::empty).insert(rest, node);
+        }
+    }
+
+    /// A value of a table, to be changed.
+    pub(crate) fn child_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.shape {
+            Shape::Table(entries) => entries.get_mut(key),
+            _ => None,
         }
     }
 
@@ -161,11 +172,12 @@ impl Node {
         let (Shape::Table(below), Shape::Table(above)) = (&self.shape, &over.shape) else {
             return over.clone();
         };
-        let mut entries = below.clone();
-        for (key, node) in above {
+        let joined = above.iter().map(|(key, node)| {
             let joined = below.get(key).map_or_else(|| node.clone(), |old| old.overlaid(node));
-            entries.insert(key.clone(), joined);
-        }
+            (key.clone(), joined)
+        });
+        let kept = below.clone().into_iter();
+        let entries = kept.chain(joined).collect();
         Node { shape: Shape::Table(entries), place: over.place.clone(), key: over.key.clone() }
     }
 
@@ -193,28 +205,42 @@ impl Node {
 /// Turns toml's tree into nodes; numbers and dates that cannot be kept are reported.
 struct Reader {
     source: SourceId,
+    /// How many tables and lists are around what is being read.
+    depth: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader {
-    fn table(&mut self, table: &DeTable<'_>) -> Shape {
-        let mut entries = BTreeMap::new();
-        for (key, value) in table {
+    /// Takes the table apart as it goes: toml's tree and ours are not both there as a whole.
+    fn table(&mut self, table: DeTable<'_>) -> Shape {
+        let entries = table.into_iter().map(|(key, value)| {
             let place = Place { source: self.source, span: value.span() };
             let node = Node {
-                shape: self.shape(value.get_ref(), &place),
+                shape: self.shape(value.into_inner(), &place),
                 place: Some(place),
                 key: Some(Place { source: self.source, span: key.span() }),
             };
-            entries.insert(key.get_ref().to_string(), node);
-        }
-        Shape::Table(entries)
+            (key.into_inner().into_owned(), node)
+        });
+        Shape::Table(entries.collect())
     }
 
-    fn shape(&mut self, value: &DeValue<'_>, place: &Place) -> Shape {
+    fn shape(&mut self, value: DeValue<'_>, place: &Place) -> Shape {
+        if self.depth == MAX_DEPTH && matches!(value, DeValue::Array(_) | DeValue::Table(_)) {
+            let message = format!("tables and lists may be nested {MAX_DEPTH} deep");
+            self.diagnostics.push(Diagnostic::new(message).at(Some(place.clone())));
+            return Shape::Leaf(Value::Null);
+        }
+        self.depth += 1;
+        let shape = self.shallow(value, place);
+        self.depth -= 1;
+        shape
+    }
+
+    fn shallow(&mut self, value: DeValue<'_>, place: &Place) -> Shape {
         match value {
             DeValue::String(text) => Shape::Leaf(text.as_ref().into()),
-            DeValue::Boolean(truth) => Shape::Leaf((*truth).into()),
+            DeValue::Boolean(truth) => Shape::Leaf(truth.into()),
             DeValue::Integer(integer) => {
                 let parsed = i64::from_str_radix(integer.as_str(), integer.radix());
                 self.leaf(parsed.ok().map(Value::from), "an integer of 64 bits", place)
@@ -226,10 +252,10 @@ impl Reader {
             DeValue::Datetime(_) => self.leaf(None, "no date: write it as a text", place),
             DeValue::Array(items) => Shape::List(
                 items
-                    .iter()
+                    .into_iter()
                     .map(|item| {
                         let place = Place { source: self.source, span: item.span() };
-                        let shape = self.shape(item.get_ref(), &place);
+                        let shape = self.shape(item.into_inner(), &place);
                         Node { shape, place: Some(place), key: None }
                     })
                     .collect(),
@@ -282,6 +308,22 @@ mod tests {
             assert_eq!(parse(text).1.len(), 1, "{text}");
         }
         assert_eq!(parse("a = -1_000\nb = 0xff\nc = 1e3\n").0.plain()["a"], json!(-1000));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_at_its_place() {
+        let deep = |n: usize| format!("a = {}{}", "[".repeat(n), "]".repeat(n));
+        assert_eq!(parse(&deep(60)).1, []);
+        let keys = vec!["b"; 70].join(".");
+        let sixfold = format!("{keys} = {{ {keys} = {{ {keys} = {{ {keys} = 1 }} }} }}");
+        for text in [deep(70), deep(100_000), format!("[{keys}]\n{sixfold}"), sixfold] {
+            let (_, diagnostics, _) = parse(&text);
+            assert!(!diagnostics.is_empty(), "{}", text.len());
+            assert!(diagnostics.iter().all(|diagnostic| diagnostic.place.is_some()));
+        }
+        let place = Place { source: SourceId(0), span: 0..1 };
+        let text = "[".repeat(100_000);
+        assert_eq!(Node::parse_value(&text, place).plain(), json!(text));
     }
 
     #[test]

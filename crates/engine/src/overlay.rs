@@ -2,10 +2,13 @@
 //!
 //! Each becomes a layer with its places; which one wins is the business of `layers`.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Diagnostic, Place, SourceId, suggestion};
 use crate::layers::Layer;
-use crate::node::Node;
-use crate::spec::{ENVIRONMENT_PREFIX, FILE_NAME, ROOT_KEYS, Reader, STAGE_KEYS};
+use crate::node::{MAX_DEPTH, Node};
+use crate::reader::Reader;
+use crate::spec::{ENVIRONMENT_PREFIX, FILE_NAME, ROOT_KEYS, STAGE_KEYS};
 
 impl Reader {
     pub(crate) fn profile(&mut self, name: &str, profiles: Option<&Node>) -> Option<Layer> {
@@ -41,20 +44,30 @@ impl Reader {
             let start = name.len() + 1;
             let source = self.sources.add("environment", format!("{name}={value}"));
             let place = Place { source, span: start..start + value.len() };
+            if path.len() > MAX_DEPTH {
+                self.too_deep(source, name.len());
+                continue;
+            }
             let mut root = Node::empty();
             root.insert(&path, keyed(Node::parse_value(value, place), source, name.len()));
-            layers.push(Layer { name: format!("environment {name}"), root });
+            let name = format!("environment {name}");
+            self.origins.insert(source, name.clone());
+            layers.push(Layer { name, root });
         }
         layers
     }
 
-    pub(crate) fn argument(&mut self, argument: &str, stages: &[String]) -> Option<Layer> {
+    pub(crate) fn argument(&mut self, argument: &str, stages: &BTreeSet<&str>) -> Option<Layer> {
         let source = self.sources.add("--set", argument);
         let Some((path, value)) = argument.split_once('=') else {
             let place = Place { source, span: 0..argument.len() };
             self.complain("expected `path=value`, as in `--set split.test=0.3`", Some(&place));
             return None;
         };
+        if path.split('.').count() > MAX_DEPTH {
+            self.too_deep(source, path.len());
+            return None;
+        }
         let place = Place { source, span: path.len() + 1..argument.len() };
         let node = keyed(Node::parse_value(value, place), source, path.len());
         let mut root = Node::empty();
@@ -67,7 +80,14 @@ impl Reader {
                 return None;
             }
         }
-        Some(Layer { name: format!("--set {argument}"), root })
+        let name = format!("--set {argument}");
+        self.origins.insert(source, name.clone());
+        Some(Layer { name, root })
+    }
+
+    fn too_deep(&mut self, source: SourceId, len: usize) {
+        let place = Place { source, span: 0..len };
+        self.complain(format!("a path has at most {MAX_DEPTH} keys"), Some(&place));
     }
 }
 
@@ -78,7 +98,7 @@ fn keyed(mut node: Node, source: SourceId, key_len: usize) -> Node {
 
 /// `train.C` as the path from the root: `stage.train.params.C`; `train@forest.depth` as
 /// `stage.train.variant.forest.params.depth`. Paths that begin with a key of the root stay.
-fn full_path(path: &str, stages: &[String]) -> Result<Vec<String>, Option<String>> {
+fn full_path(path: &str, stages: &BTreeSet<&str>) -> Result<Vec<String>, Option<String>> {
     let keys: Vec<_> = path.split('.').map(str::to_owned).collect();
     if ROOT_KEYS.contains(&keys[0].as_str()) {
         return Ok(keys);
@@ -87,8 +107,8 @@ fn full_path(path: &str, stages: &[String]) -> Result<Vec<String>, Option<String
         Some((stage, variant)) => (stage, Some(variant)),
         None => (keys[0].as_str(), None),
     };
-    if !stages.iter().any(|name| name == stage) || keys.len() < 2 {
-        let known = stages.iter().map(String::as_str).chain(ROOT_KEYS);
+    if !stages.contains(stage) || keys.len() < 2 {
+        let known = stages.iter().copied().chain(ROOT_KEYS);
         return Err(suggestion(stage, known));
     }
     let mut full = vec!["stage".to_owned(), stage.to_owned()];

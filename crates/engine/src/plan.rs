@@ -1,14 +1,16 @@
 //! What a run would do, found without doing it.
 //!
 //! A stage whose inputs are known is a hit or has to run; one that rests on a stage that has to run
-//! waits: whether it runs depends on the bytes it will be given (early cut-off).
+//! waits: whether it runs depends on the bytes it will be given (early cut-off). One that reads
+//! data which does not exist waits for that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::graph::{Graph, Stage, StageId};
-use crate::project::Project;
+use crate::graph::{Graph, Plug, Stage, StageId};
+use crate::project::{Project, has_data};
 use crate::reason::Reason;
 use crate::recipe::{self, Change, Done, Recipe};
 use crate::store::Outcome;
@@ -35,6 +37,8 @@ pub enum Fate {
     Run(Reason),
     /// It runs if one of these yields other bytes than before.
     Waits(Vec<StageId>),
+    /// It waits for these files of the project, which do not exist.
+    Lacks(Vec<PathBuf>),
     /// It is launched once everything else is done.
     Launch,
 }
@@ -58,7 +62,16 @@ pub fn plan(
             planned.push(Planned { id, fate: Fate::Launch, recipe: None, own: Vec::new() });
             continue;
         }
-        let Some(recipe) = project.cook(graph, id, &done)? else {
+        let cooked = match project.cook(graph, id, &done) {
+            Err(Error::Missing(_)) => None,
+            other => other?,
+        };
+        let Some(recipe) = cooked else {
+            let lacks = lacks(project, stage);
+            if !lacks.is_empty() {
+                planned.push(Planned { id, fate: Fate::Lacks(lacks), recipe: None, own: vec![] });
+                continue;
+            }
             let waits = stage.needs().into_iter().filter(|need| done[need.0].is_none()).collect();
             let before = last.get(&stage.name).and_then(|key| project.store.recipe(key));
             let own = before.map_or(Vec::new(), |before| own_changes(stage, &before));
@@ -72,6 +85,16 @@ pub fn plan(
         planned.push(Planned { id, fate, recipe: Some(recipe), own: Vec::new() });
     }
     Ok(planned)
+}
+
+/// The files of the project that a stage reads and that do not exist.
+fn lacks(project: &Project, stage: &Stage) -> Vec<PathBuf> {
+    let plugs = stage.inputs.iter().flat_map(|port| &port.plugs);
+    let path = |plug: &Plug| match plug {
+        Plug::Data { path, .. } if !has_data(&project.root, path) => Some(path.clone()),
+        Plug::Data { .. } | Plug::Stage { .. } => None,
+    };
+    plugs.filter_map(path).collect()
 }
 
 /// What differs between a stage and the recipe it last had, as far as it is known without inputs.

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use crate::build::{Builder, Draft, Plugged};
-use crate::error::{Diagnostic, suggestion};
+use crate::build::{Builder, Plugged};
+use crate::error::{Diagnostic, MAX_SUGGESTED, suggestion};
 use crate::graph::{Plug, Port, StageId};
 use crate::kind::{Arity, FILE, Input};
 use crate::node::{Node, Shape};
@@ -80,20 +80,29 @@ impl Builder<'_> {
         if stage == "data" {
             return self.data(input, port, node).into_iter().collect();
         }
-        let group = stage.strip_suffix("@*").unwrap_or(stage);
-        let is_meant = |draft: &Draft<'_>| draft.name == stage || draft.group == group;
-        let found: Vec<_> = (0..self.stages.len()).filter(|i| is_meant(&self.stages[*i])).collect();
+        let found = self.meant(stage);
         if found.is_empty() {
-            // A stage whose own description is wrong has been told already.
-            if !self.listed().iter().any(|name| name == group) {
-                let known: Vec<_> = self.stages.iter().map(|draft| draft.name.as_str()).collect();
-                let hint = suggestion(stage, known.iter().copied().chain(["data"]));
-                let message = format!("no stage is named `{stage}`");
-                self.diagnostics.push(Diagnostic::new(message).at(node.place.clone()).hinted(hint));
-            }
-            return Vec::new();
+            self.tell_unknown(stage, node);
         }
         found.into_iter().filter_map(|i| self.output(index, input, i, port, node)).collect()
+    }
+
+    /// The drafts that a name means: a stage, or all variants of one (`train`, `train@*`).
+    fn meant(&self, name: &str) -> Vec<usize> {
+        let name = name.strip_suffix("@*").unwrap_or(name);
+        self.meant.get(name).cloned().unwrap_or_default()
+    }
+
+    fn tell_unknown(&mut self, name: &str, node: &Node) {
+        // A stage whose own description is wrong has been told already.
+        if self.names.contains(name.strip_suffix("@*").unwrap_or(name)) {
+            return;
+        }
+        let is_early = self.diagnostics.len() < MAX_SUGGESTED;
+        let known = self.stages.iter().map(|draft| draft.name.as_str()).chain(["data"]);
+        let hint = suggestion(name, known.filter(|_| is_early));
+        let message = format!("no stage is named `{name}`");
+        self.diagnostics.push(Diagnostic::new(message).at(node.place.clone()).hinted(hint));
     }
 
     fn data(&mut self, input: &Input, name: &str, node: &Node) -> Option<Plug> {
@@ -154,14 +163,11 @@ impl Builder<'_> {
         let mut after = Vec::new();
         for item in node.map(Node::items).unwrap_or_default() {
             let name = item.text().unwrap_or_default();
-            let is_meant = |draft: &Draft<'_>| draft.name == name || draft.group == name;
-            let found = (0..self.stages.len()).filter(|i| is_meant(&self.stages[*i]));
-            let found: Vec<_> = found.map(StageId).collect();
-            if found.is_empty() && !self.listed().iter().any(|listed| listed == name) {
-                let hint = suggestion(name, self.stages.iter().map(|draft| draft.name.as_str()));
-                let message = format!("no stage is named `{name}`");
-                self.diagnostics.push(Diagnostic::new(message).at(item.place.clone()).hinted(hint));
+            let found = self.meant(name);
+            if found.is_empty() {
+                self.tell_unknown(name, item);
             }
+            let found = found.into_iter().map(StageId);
             after.extend(found);
         }
         if node.is_some_and(|node| !matches!(node.shape, Shape::List(_))) {

@@ -63,6 +63,11 @@ pub fn load(request: &Request, kinds: Kinds) -> Result<(Spec, Graph), Error> {
     Err(Error::Config(Box::new(Mistakes { sources: spec.sources, diagnostics })))
 }
 
+/// Whether what a stage reads of the project is there.
+pub(crate) fn has_data(root: &Path, path: &Path) -> bool {
+    root.join(path).exists()
+}
+
 impl Project {
     /// Opens a project whose outputs are in `outputs`, relative to its root.
     ///

@@ -3,8 +3,9 @@
 //! The plan: every stage counts the stages it still waits for. A stage with none is ready, and the
 //! calling thread hands ready stages to the thread pool, at most `jobs` at a time. There a stage
 //! cooks its recipe, looks its key up and runs on a miss; when it is done the count of each stage
-//! behind it goes down. After a failure, or when the run is cancelled, no new stage starts. What is
-//! reported is in graph order, whatever order things finished in.
+//! behind it goes down. After a failure no new stage starts, unless the run keeps going: then what
+//! rests on the failure is skipped, and all else runs. When the run is cancelled nothing starts.
+//! What is reported is in graph order, whatever order things finished in.
 //!
 //! No stage waits for another inside the pool (only, for a moment, for a process that copies the
 //! same outputs): a thread whose kind waits for its own parallel loop may pick
@@ -12,6 +13,7 @@
 //! would wait for ever. A stage whose key another process holds is handed back, and tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
@@ -23,6 +25,7 @@ use crate::graph::{Graph, StageId};
 use crate::project::Project;
 use crate::reason::Reason;
 use crate::store::Outcome;
+use crate::tokens::Tokens;
 use crate::work::Failure;
 
 /// How often it is asked whether another process is done with a key.
@@ -40,6 +43,10 @@ pub struct Job<'a> {
     pub forced: BTreeSet<StageId>,
     /// How many stages may run at once; kinds use the same threads.
     pub jobs: usize,
+    /// After a failure, run all that does not rest on it.
+    pub keep_going: bool,
+    /// Make `outputs/STAGE/` hold what each stage yielded.
+    pub materialise: bool,
     /// Becomes true when the user wants to stop.
     pub cancel: &'a AtomicBool,
     /// Told what happens.
@@ -95,8 +102,26 @@ pub enum Status {
     Cached(Outcome),
     /// It failed.
     Failed(Failure),
-    /// It was not started, because another failed or the run was cancelled.
-    Skipped,
+    /// It was not started.
+    Skipped(Cause),
+}
+
+/// Why a stage was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The run was cancelled.
+    Cancelled,
+    /// This stage failed: the run stopped, or the stage rests on it.
+    Failed(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Cancelled => write!(f, "the run was cancelled"),
+            Cause::Failed(stage) => write!(f, "`{stage}` failed"),
+        }
+    }
 }
 
 impl Report {
@@ -104,7 +129,7 @@ impl Report {
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.status {
             Status::Ran(_, outcome) | Status::Cached(outcome) => Some(outcome),
-            Status::Failed(..) | Status::Skipped => None,
+            Status::Failed(..) | Status::Skipped(_) => None,
         }
     }
 }
@@ -158,30 +183,35 @@ struct State {
     waiting: BTreeMap<StageId, usize>,
     /// Per stage, those that wait for it.
     behind: BTreeMap<StageId, Vec<StageId>>,
-    ready: BTreeSet<StageId>,
+    ready: Tokens,
     busy: BTreeSet<StageId>,
     n_running: usize,
+    /// Stages that wait for one that yielded nothing, and why it did not.
+    lost: BTreeMap<StageId, Cause>,
     reports: BTreeMap<StageId, Report>,
 }
 
 impl State {
     fn new(job: &Job<'_>) -> State {
+        let stages =
+            || job.selection.iter().copied().filter(|id| !job.graph.stage(*id).is_service());
         let mut state = State {
             waiting: BTreeMap::new(),
             behind: BTreeMap::new(),
-            ready: BTreeSet::new(),
+            ready: Tokens::new(job.graph, stages()),
             busy: BTreeSet::new(),
             n_running: 0,
+            lost: BTreeMap::new(),
             reports: BTreeMap::new(),
         };
-        for id in job.selection.iter().filter(|id| !job.graph.stage(**id).is_service()) {
-            let needs = job.graph.stage(*id).needs();
+        for id in stages() {
+            let needs = job.graph.stage(id).needs();
             if needs.is_empty() {
-                state.ready.insert(*id);
+                state.ready.add(id);
             } else {
-                state.waiting.insert(*id, needs.len());
+                state.waiting.insert(id, needs.len());
             }
-            needs.into_iter().for_each(|need| state.behind.entry(need).or_default().push(*id));
+            needs.into_iter().for_each(|need| state.behind.entry(need).or_default().push(id));
         }
         state
     }
@@ -190,37 +220,64 @@ impl State {
         self.n_running == 0 && self.ready.is_empty() && self.busy.is_empty()
     }
 
-    /// The next stage to hand out, in graph order, as long as a thread is free.
+    /// The next stage to hand out, as long as a thread is free.
     fn next(&mut self, jobs: usize) -> Option<StageId> {
-        let id = if self.n_running < jobs { self.ready.pop_first() } else { None };
+        let id = if self.n_running < jobs { self.ready.take() } else { None };
         self.n_running += usize::from(id.is_some());
         id
     }
 
     fn set_aside(&mut self, id: StageId) {
         self.n_running -= 1;
+        self.ready.release(id);
         self.busy.insert(id);
     }
 
     fn try_again(&mut self) {
-        self.ready.append(&mut self.busy);
+        std::mem::take(&mut self.busy).into_iter().for_each(|id| self.ready.add(id));
     }
 
-    /// Notes how a stage ended, and which stages are ready now.
+    /// Notes how a stage that was handed out ended.
     fn finish(&mut self, bench: &Bench<'_>, report: Report) {
+        self.n_running -= 1;
+        self.ready.release(report.id);
+        let mut ended = vec![report];
+        // A loop and no call of itself: what is lost may be a chain of any length.
+        while let Some(report) = ended.pop() {
+            self.settle(bench, report, &mut ended);
+        }
+    }
+
+    /// Notes how a stage ended and which stages are ready now. Those behind it that can no longer
+    /// run end at once.
+    fn settle(&mut self, bench: &Bench<'_>, report: Report, ended: &mut Vec<Report>) {
         bench.job.observer.observe(Event::Ended(&report));
         let id = report.id;
+        let cause = match &report.status {
+            Status::Failed(_) => Some(Cause::Failed(report.stage.clone())),
+            Status::Skipped(cause) => Some(cause.clone()),
+            Status::Ran(..) | Status::Cached(_) => None,
+        };
         if let Some(outcome) = report.outcome() {
             bench.shelve(id, outcome);
         }
-        self.n_running -= 1;
         self.reports.insert(id, report);
         for behind in self.behind.remove(&id).into_iter().flatten() {
-            if let Some(n_waiting) = self.waiting.get_mut(&behind) {
-                *n_waiting -= 1;
-                if *n_waiting == 0 {
-                    self.waiting.remove(&behind);
-                    self.ready.insert(behind);
+            if let Some(cause) = &cause {
+                self.lost.entry(behind).or_insert_with(|| cause.clone());
+            }
+            let Some(n_waiting) = self.waiting.get_mut(&behind) else { continue };
+            *n_waiting -= 1;
+            if *n_waiting > 0 {
+                continue;
+            }
+            self.waiting.remove(&behind);
+            match self.lost.remove(&behind) {
+                None => self.ready.add(behind),
+                Some(cause) => {
+                    let stage = bench.job.graph.stage(behind).name.clone();
+                    let status = Status::Skipped(cause);
+                    ended.push(Report { id: behind, stage, status, seconds: 0.0 });
                 }
             }
         }

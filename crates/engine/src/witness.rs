@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::Sources;
 use crate::project::{OUTPUTS_DIR, Project};
+use crate::reader::STAGES_DIR;
 use crate::schedule::Report;
-use crate::spec::{FILE_NAME, STAGES_DIR};
+use crate::spec::FILE_NAME;
 use crate::stat::Signature;
 use crate::{files, lock, memory, outputs};
 

@@ -110,10 +110,26 @@ fn a_data_file_that_is_gone_is_named() {
     lab.run();
     let graph = lab.load().unwrap();
     std::fs::remove_file(lab.path("data/x.txt")).unwrap();
-    assert_eq!(lab.mistakes(), ["pipeline.toml:5: `data/x.txt` does not exist"]);
+    assert_eq!(lab.mistakes(), [""; 0]);
+    assert_eq!(lab.absent(&[]), ["pipeline.toml:5: `data/x.txt` does not exist"]);
     // Gone between loading and running.
     let told = lab.run_graph(graph);
     assert_eq!(told.failure("n").message, "`data/x.txt` does not exist");
+}
+
+#[test]
+fn all_data_that_the_chosen_stages_read_and_that_is_gone_is_told_at_once() {
+    let count = |name: &str| format!("kind = \"count\"\ninputs.from = \"data.{name}\"");
+    let lab = Lab::new().data("x", "1").data("y", "2").data("z", "3").data("unused", "4");
+    let lab = lab.stage("nx", &count("x")).stage("ny", &count("y")).stage("nz", &count("z"));
+    for name in ["x", "z", "unused"] {
+        std::fs::remove_file(lab.path(&format!("data/{name}.txt"))).unwrap();
+    }
+    let (x, z) = ("`data/x.txt` does not exist", "`data/z.txt` does not exist");
+    assert_eq!(lab.absent(&[]), [format!("pipeline.toml:5: {x}"), format!("pipeline.toml:7: {z}")]);
+    assert_eq!(lab.absent(&["ny", "nz"]), [format!("pipeline.toml:7: {z}")]);
+    assert_eq!(lab.absent(&["ny"]), [""; 0]);
+    lab.run_of(&["ny"], &[]).expect("ran 1");
 }
 
 #[test]

@@ -153,16 +153,6 @@ fn a_reference_to_a_variant_with_a_dot_is_found() {
 }
 
 #[test]
-fn a_matrix_beyond_the_cap_is_refused() {
-    let values: Vec<_> = (0..17).map(|i| format!("\"{i}\"")).collect();
-    let list = values.join(",");
-    let lab = Lab::new()
-        .stage("t", &format!("kind = \"text\"\nmatrix.a = [{list}]\nmatrix.b = [{list}]"));
-    let told = lab.mistakes();
-    assert_eq!(told, ["stages/t.toml:3: the matrix gives more than 256 variants of `t`"]);
-}
-
-#[test]
 fn variants_of_the_same_name_are_refused() {
     let lab = Lab::new().stage("t", "kind = \"text\"\nmatrix.text = [\"x\", \"x\"]");
     assert!(lab.mistakes()[0].contains("two variants of `t` are named `text=x`"));

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use engine::absent::Absent;
 use engine::build::Kinds;
 use engine::digest::Digest;
-use engine::error::Error;
+use engine::error::{Error, Mistakes};
 use engine::graph::{Graph, StageId};
 use engine::lock::Lock;
 use engine::plan::{self, Fate};
@@ -32,6 +33,7 @@ pub(crate) struct Lab {
     data: Vec<String>,
     more: String,
     pub(crate) jobs: usize,
+    pub(crate) keep_going: bool,
     pub(crate) kinds: Kinds,
     pub(crate) request: Request,
     pub(crate) cancel: AtomicBool,
@@ -50,6 +52,7 @@ impl Lab {
             data: Vec::new(),
             more: String::new(),
             jobs: 2,
+            keep_going: false,
             kinds: TOYS,
             request,
             cancel: AtomicBool::new(false),
@@ -171,14 +174,19 @@ impl Lab {
 
     /// Every mistake as `file:line: message; hint`.
     pub(crate) fn mistakes(&self) -> Vec<String> {
-        let Err(Error::Config(mistakes)) = self.load() else { return Vec::new() };
-        let told = mistakes.diagnostics.iter().map(|diagnostic| {
-            let place = diagnostic.place.as_ref().map(|p| mistakes.sources.locate(p));
-            let place = place.map_or(String::new(), |place| format!("{place}: "));
-            let hints: String = diagnostic.hints.iter().map(|h| format!("; {h}")).collect();
-            format!("{place}{}{hints}", diagnostic.message)
-        });
-        told.collect()
+        match self.load() {
+            Err(Error::Config(mistakes)) => tell(&mistakes),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What these stages read and does not exist, as `file:line: message`.
+    pub(crate) fn absent(&self, targets: &[&str]) -> Vec<String> {
+        let (spec, graph) = project::load(&self.request, self.kinds).unwrap();
+        match Absent::look(spec, &graph).require(&graph, selected(&graph, targets)) {
+            Err(Error::Absent(mistakes)) => tell(&mistakes),
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn project(&self) -> Project {
@@ -214,6 +222,8 @@ impl Lab {
             selection,
             forced,
             jobs: self.jobs,
+            keep_going: self.keep_going,
+            materialise: true,
             cancel: &self.cancel,
             observer: &told,
         };
@@ -254,6 +264,11 @@ impl Lab {
                 Fate::Waits(ids) => {
                     let names: Vec<_> = ids.iter().map(|id| &*graph.stage(*id).name).collect();
                     format!("{name} waits for {}", names.join(", "))
+                }
+                Fate::Lacks(paths) => {
+                    let paths: Vec<_> =
+                        paths.iter().map(|path| path.display().to_string()).collect();
+                    format!("{name} lacks {}", paths.join(", "))
                 }
                 Fate::Launch => format!("{name} launch"),
             }
@@ -319,6 +334,16 @@ impl Lab {
 /// and for these tests that would be nine tenths of the time.
 fn room() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+fn tell(mistakes: &Mistakes) -> Vec<String> {
+    let told = mistakes.diagnostics.iter().map(|diagnostic| {
+        let place = diagnostic.place.as_ref().map(|place| mistakes.sources.locate(place));
+        let place = place.map_or(String::new(), |place| format!("{place}: "));
+        let hints: String = diagnostic.hints.iter().map(|hint| format!("; {hint}")).collect();
+        format!("{place}{}{hints}", diagnostic.message)
+    });
+    told.collect()
 }
 
 fn selected(graph: &Graph, targets: &[&str]) -> BTreeSet<StageId> {

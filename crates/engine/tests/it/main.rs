@@ -9,7 +9,9 @@ mod ran;
 mod toys;
 
 mod cache;
+mod control;
 mod damage;
+mod export;
 mod failure;
 mod gc;
 mod golden;
@@ -19,9 +21,12 @@ mod outputs;
 mod params;
 mod plan;
 mod properties;
+mod scale;
 mod schedule;
+mod select;
 mod spec;
 mod store;
+mod variants;
 mod verify;
 
 /// Every file of this directory is part of the binary: a forgotten one would never run.

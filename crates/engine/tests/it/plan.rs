@@ -30,6 +30,22 @@ fn a_plan_tells_what_is_cached_and_why_the_rest_is_not() {
 }
 
 #[test]
+fn a_plan_is_made_before_any_data_exists_and_knows_about_hits() {
+    let lab = Lab::diamond()
+        .data("x", "abc")
+        .stage("n", "kind = \"count\"\ninputs.from = \"data.x\"")
+        .stage("all", "kind = \"concat\"\ninputs.from = [\"n.out\", \"both.out\", \"data.x\"]")
+        .stage("end", "kind = \"count\"\ninputs.from = \"all.out\"");
+    std::fs::remove_file(lab.path("data/x.txt")).unwrap();
+    let first = lab.plan();
+    assert_eq!(first[4..], ["n lacks data/x.txt", "all lacks data/x.txt", "end waits for all"]);
+    lab.run_of(&["size"], &[]).expect("ran 4");
+    let second = lab.plan();
+    assert_eq!(second[..4], ["a cached", "b cached", "both cached", "size cached"]);
+    assert_eq!(second[4..], first[4..]);
+}
+
+#[test]
 fn a_plan_changes_nothing_on_disk() {
     let lab = Lab::diamond().data("x", "abc").stage("n", "kind=\"count\"\ninputs.from=\"data.x\"");
     lab.run();

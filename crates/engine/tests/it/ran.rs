@@ -57,6 +57,15 @@ impl Ran {
         }
     }
 
+    /// Why a stage was skipped.
+    #[track_caller]
+    pub(crate) fn cause(&self, stage: &str) -> String {
+        match &self.report(stage).status {
+            Status::Skipped(cause) => cause.to_string(),
+            other => panic!("`{stage}` was not skipped: {other:?}"),
+        }
+    }
+
     /// Why a stage failed.
     #[track_caller]
     pub(crate) fn failure(&self, stage: &str) -> &engine::work::Failure {
@@ -72,7 +81,7 @@ fn word(report: &Report) -> &'static str {
         Status::Ran(..) => "ran",
         Status::Cached(_) => "cached",
         Status::Failed(_) => "failed",
-        Status::Skipped => "skipped",
+        Status::Skipped(_) => "skipped",
     }
 }
 

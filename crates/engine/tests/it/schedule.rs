@@ -79,6 +79,8 @@ fn run(lab: &Lab, project: &Project, observer: &dyn Observer, jobs: usize) -> Ve
         selection: graph.ids().collect(),
         forced: BTreeSet::new(),
         jobs,
+        keep_going: false,
+        materialise: true,
         cancel: &AtomicBool::new(false),
         observer,
     };

@@ -19,7 +19,7 @@ use serde_json::Value;
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
-    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE,
+    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE, &PROGRAM,
 ];
 
 /// All toys, `text` with other code.
@@ -34,6 +34,7 @@ pub(crate) struct Toy {
     outputs: fn(&Value) -> Vec<Output>,
     is_seeded: bool,
     reads_lineage: bool,
+    is_external: bool,
     role: Role,
     run: fn(&Context<'_>) -> anyhow::Result<()>,
 }
@@ -75,6 +76,10 @@ impl Kind for Toy {
         self.reads_lineage
     }
 
+    fn is_external(&self) -> bool {
+        self.is_external
+    }
+
     fn role(&self) -> Role {
         self.role
     }
@@ -94,6 +99,7 @@ const PLAIN: Toy = Toy {
     outputs: |_| vec![out()],
     is_seeded: false,
     reads_lineage: false,
+    is_external: false,
     role: Role::Work,
     run: |context| context.write("out", b"x"),
 };
@@ -115,6 +121,9 @@ fn write_text(context: &Context<'_>) -> anyhow::Result<()> {
     let params: Value = context.params()?;
     context.write("out", params["text"].as_str().unwrap_or_default().as_bytes())
 }
+
+/// Says that it runs a program.
+static PROGRAM: Toy = Toy { name: "program", is_external: true, ..PLAIN };
 
 /// Writes its parameter.
 static TEXT: Toy = Toy { name: "text", params: text_param, run: write_text, ..PLAIN };
