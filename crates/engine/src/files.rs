@@ -105,6 +105,13 @@ pub(crate) fn stat_at(dir: &File, path: &str) -> io::Result<Stat> {
     Ok(rustix::fs::statat(dir, path, rustix::fs::AtFlags::empty())?)
 }
 
+/// Opens a file to read it, by a path relative to an open directory.
+pub(crate) fn open_at(dir: &File, path: &str) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    pass(Operation::Open, Path::new(path))?;
+    Ok(openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
 /// Whether there is something, links followed. What cannot be told counts as nothing.
 pub(crate) fn exists(path: &Path) -> bool {
     metadata(path).is_ok()

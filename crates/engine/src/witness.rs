@@ -27,6 +27,8 @@ use crate::{files, lock, memory, outputs};
 
 /// The format of the file; a witness of another is none.
 const FORMAT: u32 = 1;
+/// The largest file that is hashed without several threads.
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// What is asked of a run.
 #[derive(Clone, Debug)]
@@ -82,15 +84,31 @@ pub fn recall(question: &Question, is_paranoid: bool) -> Option<Answer> {
         return None;
     }
     let root = files::open(&question.root).ok()?;
-    let is_same = |seen: &Seen<'_>| {
-        let is_hashed = seen.digest.filter(|_| is_paranoid);
-        seen.signature == Signature::at(&root, seen.path)
-            && is_hashed.is_none_or(|digest| {
-                Digest::of_file(&question.root.join(seen.path))
-                    .is_ok_and(|(found, _)| found == digest)
-            })
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut is_same = |seen: &Seen<'_>| match seen.digest {
+        // What is hashed needs no look at its times.
+        Some(digest) if is_paranoid => {
+            hash_at(&root, &question.root, seen.path, &mut buffer) == Some(digest)
+        }
+        _ => seen.signature == Signature::at(&root, seen.path),
     };
-    witness.seen.iter().all(is_same).then_some(witness.answer)
+    witness.seen.iter().all(&mut is_same).then_some(witness.answer)
+}
+
+/// The digest of a file below an open directory. There may be very many, most of them small: one
+/// buffer serves all, and only what does not fit in it is worth several threads.
+fn hash_at(root: &File, root_path: &Path, path: &str, buffer: &mut [u8]) -> Option<Digest> {
+    let mut file = files::open_at(root, path).ok()?;
+    let mut n_bytes = 0;
+    loop {
+        match files::read_some(&mut file, Path::new(path), &mut buffer[n_bytes..]).ok()? {
+            0 => return Some(Digest::of(&buffer[..n_bytes])),
+            n => n_bytes += n,
+        }
+        if n_bytes == buffer.len() {
+            return Some(Digest::of_file(&root_path.join(path)).ok()?.0);
+        }
+    }
 }
 
 /// Remembers what a run looked at in which every stage has an outcome. To be called while nobody

@@ -28,6 +28,7 @@ mod spec;
 mod store;
 mod variants;
 mod verify;
+mod witness;
 
 /// Every file of this directory is part of the binary: a forgotten one would never run.
 #[test]

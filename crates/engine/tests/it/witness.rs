@@ -1,0 +1,133 @@
+//! The answer of the last run is told again while nothing has changed, and never longer.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use engine::project;
+use engine::stat::Signature;
+use engine::witness::{self, Answer, Question};
+
+use crate::lab::{Lab, flip, make_writable};
+
+/// Longer ago than a change that might hide a second one.
+const SETTLED: Duration = Duration::from_millis(60);
+
+fn question(lab: &Lab) -> Question {
+    let program = Signature::of(Path::new("/proc/self/exe")).unwrap();
+    Question { root: lab.root().to_owned(), program, asked: vec!["all".to_owned()] }
+}
+
+/// Runs, and remembers the answer as the product does.
+fn remember(lab: &Lab) -> Answer {
+    let ran = lab.run();
+    let (spec, _) = project::load(&lab.request, lab.kinds).unwrap();
+    let project = lab.project();
+    let run = project.runs.find("@").unwrap();
+    let result = run.run.result();
+    let answer = Answer { n_stages: ran.reports.len(), run: Some(run.id), result };
+    witness::remember(&question(lab), &project, &spec.sources, &ran.reports, answer.clone());
+    answer
+}
+
+fn recall(lab: &Lab, is_paranoid: bool) -> Option<Answer> {
+    witness::recall(&question(lab), is_paranoid)
+}
+
+/// A diamond that reads a file, with its answer.
+fn witnessed() -> (Lab, Answer) {
+    let lab = Lab::diamond()
+        .data("words", "three words here")
+        .stage("read", "kind = \"count\"\ninputs.from = \"data.words\"")
+        .stage("t", "kind = \"tree\"\nparams.text = \"xy\"");
+    std::thread::sleep(SETTLED);
+    // The second run finds what the first one hashed.
+    lab.run();
+    let answer = remember(&lab);
+    assert_eq!(recall(&lab, false).as_ref(), Some(&answer));
+    (lab, answer)
+}
+
+#[test]
+fn nothing_changed_is_told_without_a_run() {
+    let (lab, answer) = witnessed();
+    assert_eq!(answer.n_stages, 6);
+    let before = lab.listing();
+    assert_eq!(recall(&lab, false), Some(answer.clone()));
+    assert_eq!(recall(&lab, true), Some(answer));
+    assert_eq!(lab.listing(), before);
+}
+
+/// What can happen to a project between two runs.
+const CHANGES: &[(&str, fn(&Lab))] = &[
+    ("data", |lab| lab.write("data/words.txt", "other words here")),
+    ("data is gone", |lab| fs::remove_file(lab.path("data/words.txt")).unwrap()),
+    ("a stage", |lab| lab.edit("stages/a.toml", "one", "uno")),
+    ("a comment", |lab| lab.edit("stages/a.toml", "kind", "# new\nkind")),
+    ("a stage that is not listed", |lab| lab.write("stages/new.toml", "kind = \"text\"")),
+    ("the pipeline", |lab| lab.edit("pipeline.toml", "seed = 7", "seed = 8")),
+    ("an output", |lab| flip(&lab.path("outputs/both/out.txt"))),
+    ("an output is gone", |lab| fs::remove_file(lab.path("outputs/t/leaves/x/leaf")).unwrap()),
+    ("an output is a link", |lab| {
+        let path = lab.path("outputs/both/out.txt");
+        fs::remove_file(&path).unwrap();
+        symlink(lab.objects("both").remove(0), path).unwrap();
+    }),
+    ("an object", |lab| flip(&lab.objects("a")[0])),
+    ("an object is gone", |lab| fs::remove_file(&lab.objects("t")[0]).unwrap()),
+    ("the lock", |lab| lab.edit("pipeline.lock", "text", "texd")),
+    ("the lock is gone", |lab| fs::remove_file(lab.path("pipeline.lock")).unwrap()),
+    ("the store is gone", |lab| fs::remove_dir_all(lab.path("outputs/store")).unwrap()),
+    ("the outputs are gone", |lab| fs::remove_dir_all(lab.path("outputs")).unwrap()),
+    ("another run", |lab| {
+        lab.force(&["a"]);
+    }),
+    ("a damaged witness", |lab| flip(&lab.path("outputs/store/witness"))),
+];
+
+#[test]
+fn any_change_ends_the_answer() {
+    for (what, change) in CHANGES {
+        let (lab, _) = witnessed();
+        change(&lab);
+        assert_eq!(recall(&lab, false), None, "{what}");
+        assert_eq!(recall(&lab, true), None, "{what}");
+    }
+}
+
+#[test]
+fn another_question_has_no_answer() {
+    let (lab, _) = witnessed();
+    let other = Question { asked: vec!["train".to_owned()], ..question(&lab) };
+    assert_eq!(witness::recall(&other, false), None);
+    let program = Signature::of(Path::new("/bin/sh")).unwrap();
+    assert_eq!(witness::recall(&Question { program, ..question(&lab) }, false), None);
+}
+
+#[test]
+fn an_edit_that_restores_all_that_can_be_restored_is_seen_by_the_paranoid() {
+    let (lab, _) = witnessed();
+    let path = lab.path("outputs/both/out.txt");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    make_writable(&path);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, bytes.iter().rev().copied().collect::<Vec<_>>()).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    // The time of the last change of the inode cannot be set.
+    assert_eq!(recall(&lab, false), None);
+    assert_eq!(recall(&lab, true), None);
+}
+
+#[test]
+fn a_file_that_was_just_written_is_not_witnessed() {
+    let lab = Lab::diamond();
+    lab.run();
+    std::thread::sleep(SETTLED);
+    lab.write("stages/a.toml", "kind = \"text\"\nparams.text = \"one\" # later");
+    remember(&lab);
+    assert_eq!(recall(&lab, false), None);
+    std::thread::sleep(SETTLED);
+    remember(&lab);
+    assert!(recall(&lab, false).is_some());
+}
