@@ -68,6 +68,7 @@ fn bench(options: &Options) -> anyhow::Result<()> {
             }
         }
     }
+    tell(&sample::ratios(&samples))?;
     let measured = single::measure(&bench, options, &tools, room.path())?;
     tell(&sample::tables(&measured))?;
     samples.extend(measured);
@@ -80,7 +81,10 @@ fn own(options: &Options) -> anyhow::Result<Vec<Pipeline>> {
     for subject in &options.subjects {
         let program = match subject {
             Subject::Toy => Program::Toy(std::env::current_exe()?),
-            Subject::Pipeline => Program::Product(PathBuf::from(env!("CARGO_BIN_EXE_pipeline"))),
+            Subject::Pipeline => Program::Product(match &options.program {
+                Some(program) => program.canonicalize()?,
+                None => PathBuf::from(env!("CARGO_BIN_EXE_pipeline")),
+            }),
         };
         own.extend(options.layouts.iter().map(|l| Pipeline::new(program.clone(), *l)));
     }

@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// MiB of the file in the scenario `hash`
     #[arg(long, default_value_t = 2048)]
     pub(crate) mib: u64,
+    /// Another build of `pipeline` than the one beside this benchmark
+    #[arg(long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
     /// Where the projects are made [default: a directory below `target`, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

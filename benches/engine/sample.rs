@@ -66,6 +66,29 @@ impl Sample {
     }
 }
 
+/// Processor times as multiples of the baseline's, a row per tool, as docs/BENCHMARKS.md has them.
+pub(crate) fn ratios(samples: &[Sample]) -> String {
+    const SCENARIOS: [&str; 5] = ["no-op", "touch", "leaf", "root", "first"];
+    let mut text = format!("\n| | | {} |\n|---|---|", SCENARIOS.join(" | "));
+    text.push_str(&"---|".repeat(SCENARIOS.len()));
+    for block in samples.chunk_by(|a, b| a.block == b.block) {
+        let mut tools: Vec<_> = block.iter().map(|sample| &sample.tool).collect();
+        tools.sort_unstable();
+        tools.dedup();
+        let ratio = |tool: &str, scenario: &str| {
+            let of = |tool| block.iter().find(|s| s.tool == tool && s.scenario == scenario);
+            let [own, base] = [of(tool)?, of(block[0].baseline)?].map(|s| s.spread(Cost::cpu));
+            Some(format!("{:.2}x", own?.median / base?.median))
+        };
+        for tool in tools.into_iter().filter(|tool| **tool != *block[0].baseline) {
+            let cells = SCENARIOS.map(|scenario| ratio(tool, scenario).unwrap_or_default());
+            text.push_str(&format!("\n| {} | `{tool}` | {} |", block[0].block, cells.join(" | ")));
+        }
+    }
+    text.push('\n');
+    text
+}
+
 /// All samples as tables, one per block.
 pub(crate) fn tables(samples: &[Sample]) -> String {
     let mut text = String::new();

@@ -32,7 +32,7 @@ pub(crate) enum Shape {
 pub(crate) enum Work {
     /// One shell, its arithmetic, no other program.
     Shell,
-    /// `cp`: all outputs have the same bytes.
+    /// `dd`, without a shell where the tool can: all outputs have the same bytes.
     Copy,
 }
 
@@ -49,7 +49,7 @@ impl Display for Work {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Work::Shell => "one shell each",
-            Work::Copy => "`cp` each",
+            Work::Copy => "`dd` each",
         })
     }
 }
@@ -99,7 +99,7 @@ impl Project {
         self.len() - 1
     }
 
-    /// Whether a tool that tells a change by time can be kept from running on: `cp` writes anew.
+    /// Whether a tool that tells a change by time can be kept from running on: `dd` writes anew.
     pub(crate) fn has_cut_off(&self) -> bool {
         self.work == Work::Shell
     }
@@ -135,12 +135,16 @@ impl Project {
         }
     }
 
-    /// The arguments of a stage that copies.
+    /// The arguments of a stage that copies, different for every stage and every change: the same
+    /// program with the same arguments on the same bytes is the same work to a store.
     pub(crate) fn copy(&self, stage: usize, from: &str, to: &str) -> Vec<String> {
-        // A new text for every change, with no effect: forcing once more.
-        let Text { note, .. } = self.texts[stage];
-        let force = (0..note).map(|_| "-f");
-        ["cp"].into_iter().chain(force).chain([from, to]).map(str::to_owned).collect()
+        const LEAST_BYTES: u64 = 4096;
+        const MAX_STAGES: u64 = 100_000;
+        let Text { addend, note } = self.texts[stage];
+        let block = format!("bs={}", LEAST_BYTES + addend + note * MAX_STAGES);
+        ["dd", &format!("if={from}"), &format!("of={to}"), "status=none", &block]
+            .map(str::to_owned)
+            .to_vec()
     }
 }
 

@@ -45,7 +45,7 @@ impl Tool for Make {
     }
 
     fn n_ran(&self, printed: &str) -> Option<usize> {
-        let is_recipe = |line: &&str| line.starts_with(": ") || line.starts_with("cp ");
+        let is_recipe = |line: &&str| line.starts_with(": ") || line.starts_with("dd ");
         Some(printed.lines().filter(is_recipe).count())
     }
 
