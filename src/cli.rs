@@ -98,6 +98,8 @@ pub enum Command {
     Serve(Serve),
     /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
     Init(Init),
+    /// Print what a shell needs to complete verbs and options
+    Completions(Completions),
 }
 
 /// Which stages a verb is about.
@@ -266,4 +268,11 @@ pub struct Init {
     /// The value of that column to predict [default: the last of the two, sorted]
     #[arg(long, value_name = "VALUE")]
     pub positive: Option<String>,
+}
+
+/// `pipeline completions`
+#[derive(Clone, Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments come from `cli`, its words go through `terminal`.
 
+mod completions;
 mod config;
 mod diff;
 mod graph;
@@ -50,6 +51,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Config(args) => config::config(global, args, terminal),
         Command::Serve(args) => serve::serve(global, args, terminal),
         Command::Init(args) => init::init(global, args, terminal),
+        Command::Completions(args) => Ok(completions::completions(args, terminal)),
     }
 }
 

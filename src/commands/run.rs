@@ -165,10 +165,9 @@ fn require_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Resul
         || ended(ExitCode::Drift, "there is no `pipeline.lock`; `pipeline run` writes it");
     let mut findings = check_lock(project, graph, &lock.ok_or_else(missing)?)?;
     // What is about no stage of the pipeline (a stage that only the lock has) is always told.
-    findings.retain(|finding| {
-        let is_of = |name: &String| selection.iter().any(|id| graph.stage(*id).name == *name);
-        finding.stage.as_ref().is_none_or(is_of)
-    });
+    let names: BTreeSet<_> = selection.iter().map(|id| graph.stage(*id).name.as_str()).collect();
+    let is_of = |name: &String| names.contains(name.as_str());
+    findings.retain(|finding| finding.stage.as_ref().is_none_or(is_of));
     if findings.is_empty() {
         return Ok(());
     }

@@ -125,3 +125,13 @@ fn a_graph_is_a_text_for_other_programs() {
     assert_eq!(json[0]["stages"].as_array().unwrap().len(), 10);
     assert_eq!(json, lines(&lab.call(&["graph", "--format", "json"]).expect(0).out));
 }
+
+#[test]
+fn a_shell_learns_the_verbs_and_options() {
+    let lab = Lab::empty();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = lab.call(&["completions", shell]).expect(0).out;
+        assert!(script.contains("keep-going") && script.contains("verify"), "{shell}");
+    }
+    lab.call(&["completions", "tcsh"]).expect(2);
+}

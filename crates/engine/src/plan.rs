@@ -62,16 +62,15 @@ pub fn plan(
             planned.push(Planned { id, fate: Fate::Launch, recipe: None, own: Vec::new() });
             continue;
         }
-        let cooked = match project.cook(graph, id, &done) {
-            Err(Error::Missing(_)) => None,
-            other => other?,
-        };
-        let Some(recipe) = cooked else {
+        let cooked = project.cook(graph, id, &done);
+        if matches!(cooked, Err(Error::Missing(_)) | Ok(None)) {
             let lacks = lacks(project, stage);
             if !lacks.is_empty() {
                 planned.push(Planned { id, fate: Fate::Lacks(lacks), recipe: None, own: vec![] });
                 continue;
             }
+        }
+        let Some(recipe) = cooked? else {
             let waits = stage.needs().into_iter().filter(|need| done[need.0].is_none()).collect();
             let before = last.get(&stage.name).and_then(|key| project.store.recipe(key));
             let own = before.map_or(Vec::new(), |before| own_changes(stage, &before));

@@ -1,10 +1,15 @@
 //! What holds for any graph and any text, not only for those somebody thought of.
 
+use std::collections::BTreeSet;
+
 use engine::canonical;
 use engine::error::Sources;
 use engine::lock::Lock;
 use engine::node::Node;
 use engine::recipe::Recipe;
+use engine::schedule::{Cause, Status};
+use engine::select::Wanted;
+use engine::sweep::points;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -59,6 +64,62 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn whatever_is_selected_has_all_that_it_rests_on(
+        plan in plan(),
+        targets in vec(any::<prop::sample::Index>(), 0..3),
+        until in vec(any::<prop::sample::Index>(), 0..2),
+        downstream in any::<bool>(),
+    ) {
+        let graph = lab(&plan).load().unwrap();
+        let name = |index: &prop::sample::Index| format!("s{}", index.index(plan.len()));
+        let (targets, until): (Vec<_>, Vec<_>) =
+            (targets.iter().map(name).collect(), until.iter().map(name).collect());
+        let wanted = Wanted { targets: &targets, downstream, until: &until };
+        let selected = graph.select(&wanted).unwrap();
+        for id in &selected.stages {
+            prop_assert!(graph.stage(*id).needs().is_subset(&selected.stages));
+        }
+        let stop = graph.behind(&graph.targets(&until).unwrap());
+        prop_assert!(selected.stages.is_disjoint(&stop));
+        let kept: BTreeSet<_> = selected.named.difference(&stop).copied().collect();
+        prop_assert!(kept.is_subset(&selected.stages));
+    }
+
+    #[test]
+    fn what_fails_takes_down_what_rests_on_it_and_nothing_else(
+        plan in plan(),
+        failing in any::<prop::sample::Index>(),
+        jobs in 1usize..5,
+    ) {
+        let name = format!("s{}", failing.index(plan.len()));
+        let mut lab = lab(&plan).with_jobs(jobs);
+        let text = lab.read(&format!("stages/{name}.toml"));
+        let inputs: Vec<_> = text.lines().filter(|line| line.starts_with("inputs")).collect();
+        let inputs = inputs.iter().all(|line| !line.contains(", ")).then(|| inputs.join("\n"));
+        let inputs = inputs.unwrap_or_default().replace(['[', ']'], "");
+        lab = lab.stage(&name, &format!("kind = \"fail\"\n{inputs}"));
+        lab.keep_going = true;
+        let ran = lab.run();
+        let graph = lab.load().unwrap();
+        let lost = graph.behind(&graph.targets(&[&name]).unwrap());
+        for report in &ran.reports {
+            match &report.status {
+                Status::Failed(_) => prop_assert_eq!(&report.stage, &name),
+                Status::Skipped(cause) => {
+                    prop_assert!(lost.contains(&report.id));
+                    prop_assert_eq!(cause, &Cause::Failed(name.clone()));
+                }
+                Status::Ran(..) | Status::Cached(_) => prop_assert!(!lost.contains(&report.id)),
+            }
+        }
+        prop_assert_eq!(ran.reports.len(), plan.len());
+    }
+}
+
 /// Text that is nearly TOML or JSON, so that it gets past the first character.
 fn text() -> impl Strategy<Value = String> {
     let pieces = [
@@ -106,6 +167,9 @@ proptest! {
             if let Some(place) = diagnostic.place {
                 sources.locate(&place);
             }
+        }
+        if let Ok(Some(points)) = points(&[format!("a.b={text}")], 256) {
+            prop_assert!(points.len() > 1 && points.iter().all(|point| point.set.len() == 1));
         }
         let _ = Lock::parse(&text, "pipeline.lock");
         let _ = canonical::from_bytes::<Recipe>(text.as_bytes());
