@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use serde_json::Value;
 
 use crate::canonical;
+use crate::data;
 use crate::error::{Diagnostic, Place, suggestion};
 use crate::graph::{Graph, Port, Stage, StageId};
 use crate::kind::{Input, Kind, Output, Role};
@@ -87,12 +88,8 @@ impl<'a> Builder<'a> {
                 self.complain(format!("expected the path of `{name}`"), node.place.clone());
                 continue;
             };
-            let full = self.spec.root.join(path);
-            if full.is_dir() {
-                let message = format!("`{path}` is a directory, and data are files");
+            if let Err(message) = data::check(&self.spec.root, Path::new(path)) {
                 self.complain(message, node.place.clone());
-            } else if !full.exists() {
-                self.complain(format!("`{path}` does not exist"), node.place.clone());
             }
         }
     }
@@ -262,7 +259,7 @@ impl<'a> Builder<'a> {
         None
     }
 
-    fn blame(
+    pub(crate) fn blame(
         &mut self,
         stage_name: &str,
         kind: &'static dyn Kind,

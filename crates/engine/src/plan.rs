@@ -79,7 +79,7 @@ fn own_changes(stage: &Stage, before: &Recipe) -> Vec<Change> {
     let now = Recipe {
         kind: stage.kind.name().to_owned(),
         code: stage.kind.code(),
-        params: stage.params.clone(),
+        params: recipe::params(stage),
         seed: stage.seed,
         ..before.clone()
     };

@@ -96,16 +96,24 @@ impl StatCache {
     /// # Errors
     /// What `stat` or reading gives.
     pub fn digest(&self, path: &Path, name: &str) -> io::Result<(Digest, u64)> {
+        self.digest_seen(path, name).map(|(digest, seen)| (digest, seen.size))
+    }
+
+    /// The digest of a file, and its signature from before it was hashed.
+    ///
+    /// # Errors
+    /// What `stat` or reading gives.
+    pub fn digest_seen(&self, path: &Path, name: &str) -> io::Result<(Digest, Signature)> {
         let signature = Signature::of(path)?;
         if !self.paranoid
             && let Some(entry) = self.state().entries.get(name)
             && entry.signature == signature
         {
-            return Ok((entry.digest, signature.size));
+            return Ok((entry.digest, signature));
         }
-        let (digest, size) = Digest::of_file(path)?;
+        let (digest, _) = Digest::of_file(path)?;
         self.remember(path, name, digest, Some(signature));
-        Ok((digest, size))
+        Ok((digest, signature))
     }
 
     /// Remembers a digest that was computed while the file was written. With `seen`, only if the

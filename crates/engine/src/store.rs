@@ -6,10 +6,10 @@
 //! store/recipes/ab/cdef…    recipes, named by their digest, which is the key
 //! store/outcomes/ab/cdef…   outcomes, named by the key, each with a digest of itself
 //! store/conflicts/ab/cdef…  other outcomes that a key once gave
+//! store/observed/ab/cdef…   what a program said when it last ran, named by the key; unsealed
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            where stages write before anything is published
-//! store/locks/              one empty file per key in work and per stage; a lock dies with its
-//!                           process
+//! store/locks/              an empty file per key and per stage; a lock dies with its process
 //! store/stat.json           remembered digests
 //! ```
 //!
@@ -151,7 +151,7 @@ impl Store {
         self.place("objects", digest)
     }
 
-    fn place(&self, dir: &str, digest: &Digest) -> PathBuf {
+    pub(crate) fn place(&self, dir: &str, digest: &Digest) -> PathBuf {
         let hex = digest.to_string();
         self.root.join(dir).join(&hex[..2]).join(&hex[2..])
     }

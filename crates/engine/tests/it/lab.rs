@@ -43,7 +43,9 @@ impl Lab {
         let dir = room();
         fs::create_dir_all(dir.path().join("stages")).unwrap();
         fs::create_dir_all(dir.path().join("data")).unwrap();
-        let request = Request { root: dir.path().to_owned(), ..Request::default() };
+        let path = std::env::var("PATH").unwrap();
+        let environment = vec![("PATH".to_owned(), path)];
+        let request = Request { root: dir.path().to_owned(), environment, ..Request::default() };
         let lab = Lab {
             dir,
             stages: Vec::new(),
@@ -182,7 +184,8 @@ impl Lab {
     }
 
     pub(crate) fn project(&self) -> Project {
-        Project::open(self.root(), Path::new(OUTPUTS_DIR), false).unwrap()
+        let project = Project::open(self.root(), Path::new(OUTPUTS_DIR), false).unwrap();
+        project.with_environment(&self.request.environment)
     }
 
     pub(crate) fn run(&self) -> Ran {
@@ -204,6 +207,15 @@ impl Lab {
     }
 
     fn run_with(&self, graph: Graph, targets: &[&str], forced: &[&str]) -> Ran {
+        self.try_run_with(graph, targets, forced).unwrap()
+    }
+
+    /// A run of everything that may not even begin.
+    pub(crate) fn try_run(&self) -> Result<Ran, Error> {
+        self.try_run_with(self.load()?, &[], &[])
+    }
+
+    fn try_run_with(&self, graph: Graph, targets: &[&str], forced: &[&str]) -> Result<Ran, Error> {
         let project = self.project();
         let selection = selected(&graph, targets);
         let forced = forced.iter().flat_map(|name| graph.named(name).unwrap()).collect();
@@ -217,11 +229,11 @@ impl Lab {
             cancel: &self.cancel,
             observer: &told,
         };
-        let reports = schedule::run(&job, self.path("outputs/failed")).unwrap();
+        let reports = schedule::run(&job, self.path("outputs/failed"))?;
         let run = self.record(&project, &graph, &reports);
         let Told { warnings, started, .. } = told;
         let warnings = warnings.into_inner().unwrap();
-        Ran { reports, run, warnings, started: started.into_inner().unwrap() }
+        Ok(Ran { reports, run, warnings, started: started.into_inner().unwrap() })
     }
 
     fn record(&self, project: &Project, graph: &Graph, reports: &[Report]) -> Run {

@@ -9,7 +9,10 @@ mod ran;
 mod toys;
 
 mod cache;
+mod command;
+mod command_process;
 mod damage;
+mod data;
 mod failure;
 mod golden;
 mod graph;
