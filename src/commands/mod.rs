@@ -86,6 +86,7 @@ fn open(global: &Global) -> anyhow::Result<Opened> {
     let request = request(global)?;
     let (_, graph) = project::load(&request, KINDS)?;
     let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?;
+    let project = project.with_environment(&request.environment);
     Ok(Opened { graph, project })
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use engine::error::{Error, ExitCode};
@@ -15,6 +14,7 @@ use engine::verify::check_lock;
 use serde_json::json;
 
 use super::interrupt::Interrupt;
+use super::observe::Ending;
 use super::{Opened, ended, name_width, observe, open, plan, serve, targets};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
@@ -37,10 +37,10 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     let interrupt = Interrupt::listen(*terminal)?;
     let (started, clock) = (observe::now(), Instant::now());
     let jobs = jobs(args);
-    let cancel = AtomicBool::new(false);
     let progress = Progress::new(*terminal, name_width(graph));
+    let cancel = interrupt.run(progress.drawn());
     let service = selection.iter().copied().find(|id| graph.stage(*id).is_service());
-    let job = Job { project, graph, selection, forced, jobs, cancel: &cancel, observer: &progress };
+    let job = Job { project, graph, selection, forced, jobs, cancel, observer: &progress };
     let reports = schedule::run(&job, kept(&opened))?;
     let elapsed = clock.elapsed().as_secs_f64();
     // Records and lock are read, changed and written: one run at a time.
@@ -53,9 +53,10 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
             outputs::materialise(project, &report.stage, outcome)?;
         }
     }
-    let id = record(&opened, &reports, started, elapsed, jobs)?;
+    let ending = Ending { started, elapsed, jobs, is_interrupted: interrupt.has_come() };
+    let id = record(&opened, &reports, &ending)?;
     summary(terminal, &opened, &reports, elapsed, id.as_deref());
-    let code = code(&reports);
+    let code = if ending.is_interrupted { ExitCode::Interrupted } else { code(&reports) };
     if code != ExitCode::Ok {
         return Ok(code);
     }
@@ -151,18 +152,13 @@ fn yielded(opened: &Opened, reports: &[Report]) -> Run {
 }
 
 /// Records the run, unless it only repeats the one before. Returns the id of the run.
-fn record(
-    opened: &Opened,
-    reports: &[Report],
-    started: String,
-    elapsed: f64,
-    jobs: usize,
-) -> anyhow::Result<Option<String>> {
+fn record(opened: &Opened, reports: &[Report], ending: &Ending) -> anyhow::Result<Option<String>> {
     let run = yielded(opened, reports);
     let runs = &opened.project.runs;
     let has_worked =
         reports.iter().any(|r| matches!(r.status, Status::Ran(..) | Status::Failed(_)));
     if !has_worked
+        && !ending.is_interrupted
         && let Ok(latest) = runs.find("@")
         && latest.run == run
     {
@@ -175,7 +171,7 @@ fn record(
     for stage in &run.stages {
         let _ = std::fs::remove_dir_all(kept(opened).join(&stage.stage));
     }
-    let observed = observe::observe(&opened.project.root, started, elapsed, jobs, reports);
+    let observed = observe::observe(&opened.project.root, ending, reports);
     let id = runs.save(&run, &observed)?;
     runs.remember_keys(&run.stages)?;
     Ok(Some(id))
@@ -191,7 +187,7 @@ fn summary(
     let count = |word: &str| {
         reports.iter().filter(|report| crate::terminal::status(&report.status) == word).count()
     };
-    let counted: Vec<_> = ["run", "cached", "failed", "gate", "skipped"]
+    let counted: Vec<_> = ["run", "cached", "failed", "gate", "interrupted", "skipped"]
         .into_iter()
         .map(|word| (word, count(word)))
         .filter(|(word, n)| *n > 0 || ["run", "cached"].contains(word))

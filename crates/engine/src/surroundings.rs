@@ -17,6 +17,7 @@ use crate::canonical;
 use crate::data::{self, What};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::files::entries;
 use crate::stat::StatCache;
 
 /// The variable whose directories programs are looked up in.
@@ -71,6 +72,28 @@ impl Tool {
             false => self.path.parent().unwrap_or(Path::new("/")).to_owned(),
         }
     }
+
+    /// What the program must read of itself: the file or directory, what its links lead to, and of
+    /// a program in `X/bin` what it keeps in `X/lib` and the like.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        const BESIDE_BIN: [&str; 4] = ["lib", "lib64", "libexec", "share"];
+        let programs = match self.is_dir {
+            true => entries(&self.dir()).unwrap_or_default(),
+            false => vec![self.path.clone()],
+        };
+        let mut parts = vec![self.path.clone()];
+        for real in programs.iter().filter_map(|path| fs::canonicalize(path).ok()) {
+            let is_own = real.starts_with(&self.path) && self.is_dir;
+            let prefix = real.parent().filter(|dir| dir.ends_with("bin")).and_then(Path::parent);
+            if let Some(prefix) = prefix.filter(|_| !is_own) {
+                parts.extend(BESIDE_BIN.map(|name| prefix.join(name)));
+            }
+            parts.extend((!is_own).then_some(real));
+        }
+        parts.sort();
+        parts.dedup();
+        parts
+    }
 }
 
 /// The world outside of one project.
@@ -103,7 +126,7 @@ impl Outside {
     fn resolve<'a>(&self, root: &Path, declared: &'a [String]) -> (Vec<Tool>, BTreeSet<&'a str>) {
         let mut found: Vec<Tool> = Vec::new();
         let mut missing = BTreeSet::new();
-        let by_path = |name: &&String| name.contains('/');
+        let by_path = |name: &&String| name.contains('/') || name.starts_with('.');
         // Paths first: names may be found in a directory that is declared.
         for name in declared.iter().filter(by_path) {
             let path = std::path::absolute(root.join(name)).unwrap_or_else(|_| root.join(name));

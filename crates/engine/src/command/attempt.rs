@@ -106,7 +106,7 @@ impl<'a> Attempt<'a> {
         };
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
-            let read = tools.iter().map(|tool| tool.path.clone());
+            let read = tools.iter().flat_map(Tool::parts);
             let read = read.chain(room.laid.targets.iter().cloned());
             Fence::new(read.collect(), vec![work.clone(), room.home()])
         });
@@ -240,6 +240,7 @@ impl<'a> Attempt<'a> {
             root: &root,
             work: &self.work,
             inputs: &self.room.laid.files,
+            tools: &self.tools,
             fence: self.fence.as_ref(),
         };
         for advice in scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout)) {
