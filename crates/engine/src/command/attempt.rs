@@ -140,8 +140,12 @@ impl<'a> Attempt<'a> {
                 dirs.push(dir);
             }
         }
-        let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
         let home = std::path::absolute(self.room.home()).unwrap_or_else(|_| self.room.home());
+        if dirs.is_empty() {
+            // An empty PATH would mean the working directory.
+            dirs.push(home.clone());
+        }
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
         let home = home.display().to_string();
         let mut variables = BTreeMap::from([
             ("PATH".to_owned(), dirs.join(":")),
