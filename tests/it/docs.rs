@@ -59,7 +59,7 @@ fn describe(kind: &dyn Kind, out: &mut String) {
 fn walk(path: &str, ty: &Type, rows: &mut Vec<String>) {
     match ty {
         Type::Record(params) | Type::Short(params) => {
-            params.iter().for_each(|param| row(path, param, rows))
+            params.iter().for_each(|param| row(path, param, rows));
         }
         Type::Tagged { tag, cases, default } => {
             for (name, params) in cases {

@@ -100,13 +100,15 @@ impl Tool {
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
     variables: BTreeMap<String, String>,
+    /// Where names were found, each looked up once per process.
+    on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
     /// Digests of programs, each computed once per process.
     digests: Mutex<BTreeMap<PathBuf, Digest>>,
 }
 
 impl Outside {
     pub(crate) fn new(variables: &[(String, String)]) -> Outside {
-        Outside { variables: variables.iter().cloned().collect(), digests: Mutex::default() }
+        Outside { variables: variables.iter().cloned().collect(), ..Outside::default() }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
@@ -163,10 +165,19 @@ impl Outside {
     }
 
     fn look_up(&self, name: &str, own: &[PathBuf]) -> Option<PathBuf> {
-        let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
-        let dirs = path.split(':').map(Path::new).filter(|dir| dir.is_absolute());
-        let dirs = own.iter().map(PathBuf::as_path).chain(dirs);
-        dirs.map(|dir| dir.join(name)).find(|path| is_executable(path))
+        let found = own.iter().map(|dir| dir.join(name)).find(|path| is_executable(path));
+        found.or_else(|| self.on_path(name))
+    }
+
+    /// Where a name is found on the caller's PATH.
+    fn on_path(&self, name: &str) -> Option<PathBuf> {
+        let mut known = self.on_path.lock().unwrap_or_else(PoisonError::into_inner);
+        let search = || {
+            let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
+            let dirs = path.split(':').map(Path::new).filter(|dir| dir.is_absolute());
+            dirs.map(|dir| dir.join(name)).find(|path| is_executable(path))
+        };
+        known.entry(name.to_owned()).or_insert_with(search).clone()
     }
 
     /// The digests of declared programs by name.
