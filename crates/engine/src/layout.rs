@@ -42,6 +42,21 @@ pub(crate) fn places(graph: &Graph, port: &Port, world: &impl World) -> Vec<Path
     port.plugs.iter().zip(&labels).map(place).collect()
 }
 
+/// The same as a recipe has it: a pattern keeps its wildcards, because what stands for it are its
+/// files and not their directory.
+pub(crate) fn told(graph: &Graph, port: &Port, world: &impl World) -> Vec<PathBuf> {
+    let mut places = places(graph, port, world);
+    for (place, plug) in places.iter_mut().zip(&port.plugs) {
+        if let Plug::Data { path, .. } = plug
+            && let Ok(rest) = path.strip_prefix(world.base(path))
+            && !rest.as_os_str().is_empty()
+        {
+            place.push(rest);
+        }
+    }
+    places
+}
+
 fn label(graph: &Graph, plug: &Plug) -> String {
     match plug {
         Plug::Data { name, .. } => name.clone(),

@@ -157,7 +157,7 @@ pub fn cook<'d>(
     let stage = graph.stage(id);
     let mut inputs = BTreeMap::new();
     for port in &stage.inputs {
-        let places = stage.kind.is_external().then(|| layout::places(graph, port, world));
+        let paths = stage.kind.is_external().then(|| layout::told(graph, port, world));
         let mut ingredients = Vec::new();
         for (i, plug) in port.plugs.iter().enumerate() {
             let (name, digest, extension) = match plug {
@@ -171,7 +171,7 @@ pub fn cook<'d>(
                 },
             };
             let name = (port.arity == Arity::Many).then(|| name.to_owned());
-            let path = places.as_ref().map(|places| places[i].display().to_string());
+            let path = paths.as_ref().map(|paths| paths[i].display().to_string());
             let extension = extension.filter(|_| path.is_none());
             ingredients.push(Ingredient { name, digest, extension, path });
         }

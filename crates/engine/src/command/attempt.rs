@@ -34,8 +34,8 @@ pub(crate) struct Interrupted;
 /// Runs the program of a stage and moves its outputs to where they are taken.
 pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let Some(room) = &context.room else { bail!("a program needs a room") };
-    let attempt = Attempt::new(context, room)?;
     fs::create_dir_all(room.home())?;
+    let attempt = Attempt::new(context, room)?;
     attempt.make_way()?;
     let launch = Launch {
         program: &attempt.program,

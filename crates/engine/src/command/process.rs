@@ -74,12 +74,28 @@ pub(crate) struct Ended {
 /// What starting it gives.
 pub(crate) fn run(launch: &Launch<'_>) -> io::Result<Ended> {
     let started = Instant::now();
-    let child = spawn(launch)?;
+    let child = spawn_settled(launch)?;
     let mut running = Running::new(child, started)?;
     let end = running.wait(launch)?;
     let stdout = std::mem::take(&mut running.stdout.capture).text();
     let stderr = std::mem::take(&mut running.stderr.capture).text();
     Ok(Ended { end, stdout, stderr, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// Starts a program that may have been written a moment ago. Another thread that starts one of its
+/// own meanwhile holds what was open for writing until that has begun, and such a file cannot run.
+fn spawn_settled(launch: &Launch<'_>) -> io::Result<Child> {
+    const MAX_ATTEMPTS: usize = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 1..MAX_ATTEMPTS {
+        match spawn(launch) {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(PAUSE);
+            }
+            spawned => return spawned,
+        }
+    }
+    spawn(launch)
 }
 
 fn spawn(launch: &Launch<'_>) -> io::Result<Child> {

@@ -43,6 +43,17 @@ fn a_pattern_is_data_and_gives_the_files_that_match() {
 }
 
 #[test]
+fn a_pattern_and_the_directory_of_its_files_are_two_recipes() {
+    let lab = lab("data/img/x");
+    lab.edit("stages/s.toml", "find {d} -type f | sort", "echo {d}");
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/s/out.txt"), "data/img/x\n");
+    lab.edit("pipeline.toml", "data/img/x", "data/img/x/*");
+    assert_eq!(lab.run().reason("s"), "inputs.d.path: data/img/x -> data/img/x/*");
+    assert_eq!(lab.read("outputs/s/out.txt"), "data/img/x/a.png data/img/x/note.txt\n");
+}
+
+#[test]
 fn a_pattern_that_matches_nothing_fails_its_stage() {
     let lab = lab("data/*.parquet");
     let ran = lab.run().expect("failed 1");
