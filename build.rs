@@ -23,6 +23,18 @@ const SHARED: [&str; 10] = [
     "crates/engine/Cargo.toml",
 ];
 
+/// What else of the engine can change the outputs of one kind.
+const OWN: [(&str, &[&str]); 1] = [(
+    "command",
+    &[
+        "crates/engine/src/command",
+        "crates/engine/src/data.rs",
+        "crates/engine/src/layout.rs",
+        "crates/engine/src/room.rs",
+        "crates/engine/src/surroundings.rs",
+    ],
+)];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/kinds");
@@ -35,7 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         add(&mut hasher, "rustc", &version);
         add(&mut hasher, "target", target.as_bytes());
         let own = [format!("src/kinds/{kind}.rs"), format!("src/kinds/{kind}")];
-        for root in SHARED.iter().copied().chain(own.iter().map(String::as_str)) {
+        let engine = OWN.iter().filter(|(name, _)| *name == kind).flat_map(|(_, paths)| *paths);
+        let roots = SHARED.iter().chain(engine).copied();
+        for root in roots.chain(own.iter().map(String::as_str)) {
             if Path::new(root).exists() {
                 println!("cargo::rerun-if-changed={root}");
             }

@@ -15,7 +15,7 @@ use anyhow::{Context as _, anyhow};
 use engine::build::Kinds;
 use engine::digest::Digest;
 use engine::error::Error;
-use engine::kind::{Arity, Context, FILE, Input, Kind, Output};
+use engine::kind::{Arity, Context, DIRECTORY, FILE, Input, Kind, Output};
 use engine::outputs;
 use engine::params::{Param, Type};
 use engine::project::{self, OUTPUTS_DIR, Project};
@@ -49,7 +49,12 @@ fn params() -> Type {
 }
 
 fn input() -> Vec<Input> {
-    vec![Input { name: "in", types: &["line", FILE], arity: Arity::One, doc: "what is read" }]
+    vec![Input {
+        name: "in".into(),
+        types: &["line", FILE, DIRECTORY],
+        arity: Arity::One,
+        doc: "what is read",
+    }]
 }
 
 fn output() -> Vec<Output> {
@@ -166,7 +171,12 @@ impl Args {
 pub(crate) fn main(args: &[String]) -> anyhow::Result<bool> {
     let Args { root, is_paranoid, jobs } = Args::read(args)?;
     let program = Signature::of(&std::env::current_exe()?)?;
-    let question = Question { root: root.clone(), program, asked: Vec::new() };
+    let question = Question {
+        root: root.clone(),
+        program,
+        asked: Vec::new(),
+        environment: Default::default(),
+    };
     if let Some(answer) = witness::recall(&question, is_paranoid) {
         tell(answer.n_stages, 0);
         return Ok(true);
@@ -199,8 +209,13 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<bool> {
     project.store.flush()?;
     let is_whole = reports.iter().all(|report| report.outcome().is_some());
     if is_whole {
-        let answer = Answer { n_stages: reports.len(), run: Some(id), result: run.result() };
-        witness::remember(&question, &project, &spec.sources, &reports, answer);
+        let answer = Answer {
+            n_stages: reports.len(),
+            run: Some(id),
+            result: run.result(),
+            told: Vec::new(),
+        };
+        witness::remember(&question, &project, &graph, &spec.sources, &reports, answer);
     }
     tell(reports.len(), reports.iter().filter(|r| matches!(r.status, Status::Ran(..))).count());
     Ok(is_whole)

@@ -1,21 +1,31 @@
-//! Ctrl-C and SIGTERM: a run ends at once, a service ends cleanly.
+//! Ctrl-C and SIGTERM: a run stops what it runs, a service ends cleanly.
 //!
 //! A run may end at any moment, because nothing is published before it is whole; what was finished
-//! stays. A service first answers what it has begun; a second signal ends it at once.
+//! stays. So it is asked to stop, which ends the programs it started, and if it has not come back
+//! after a grace, because a kind is at work in this process, the process ends all the same. A
+//! service first answers what it has begun. A second signal ends either at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use engine::command;
 use engine::error::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-use crate::terminal::Terminal;
+use crate::terminal::{Drawn, Terminal};
+
+/// How long a run may take to come back: longer than its programs are given to end.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Listens for signals until the process ends.
 #[derive(Clone)]
 pub(super) struct Interrupt {
     is_serving: Arc<AtomicBool>,
+    /// What a run has drawn, while one goes on.
+    drawn: Arc<Mutex<Option<Drawn>>>,
+    cancel: Arc<AtomicBool>,
     stop: Arc<Notify>,
 }
 
@@ -25,9 +35,15 @@ impl Interrupt {
     /// # Errors
     /// When the system gives no thread or no signal handler.
     pub(super) fn listen(terminal: Terminal) -> anyhow::Result<Interrupt> {
-        let interrupt = Interrupt { is_serving: Arc::default(), stop: Arc::default() };
+        let interrupt = Interrupt {
+            is_serving: Arc::default(),
+            drawn: Arc::default(),
+            cancel: Arc::default(),
+            stop: Arc::default(),
+        };
         let listener = interrupt.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (mut interrupts, mut terminations) = {
             let _entered = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
@@ -41,15 +57,56 @@ impl Interrupt {
                         if received { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
                     })
                     .await;
-                    if !listener.is_serving.swap(false, Ordering::SeqCst) {
-                        terminal.note("interrupted; what was finished is kept");
-                        std::process::exit(ExitCode::Interrupted as i32);
-                    }
-                    listener.stop.notify_one();
+                    listener.received(&terminal);
                 }
             });
         })?;
         Ok(interrupt)
+    }
+
+    fn received(&self, terminal: &Terminal) {
+        if self.is_serving.swap(false, Ordering::SeqCst) {
+            self.stop.notify_one();
+            return;
+        }
+        let is_running = self.drawn().is_some();
+        let is_first = !self.cancel.swap(true, Ordering::SeqCst);
+        const WORD: &str = "interrupted; what was finished is kept";
+        if is_first && is_running {
+            self.drawn().iter().for_each(|drawn| drawn.note(WORD));
+            let later = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                later.exit();
+            });
+            return;
+        }
+        if is_first {
+            terminal.note(WORD);
+        }
+        self.exit();
+    }
+
+    /// Ends the process with nothing left on the terminal and no program left running.
+    fn exit(&self) {
+        self.drawn().iter().for_each(Drawn::clear);
+        command::kill_all();
+        std::process::exit(ExitCode::Interrupted as i32);
+    }
+
+    fn drawn(&self) -> std::sync::MutexGuard<'_, Option<Drawn>> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on a signal asks the run to stop: what is returned becomes true.
+    pub(super) fn run(&self, drawn: Drawn) -> &AtomicBool {
+        *self.drawn() = Some(drawn);
+        &self.cancel
+    }
+
+    /// Whether a signal came.
+    pub(super) fn has_come(&self) -> bool {
+        self.cancel.load(Ordering::SeqCst)
     }
 
     /// From now on a signal asks the service to end.

@@ -103,7 +103,8 @@ fn open(global: &Global) -> anyhow::Result<Opened> {
     let (spec, graph) = project::load(&request, KINDS)?;
     let absent = Absent::look(spec, &graph);
     let project = Project::open(&request.root, Path::new(OUTPUTS_DIR), global.paranoid)?
-        .on_host(observe::host());
+        .on_host(observe::host())
+        .with_environment(&request.environment);
     Ok(Opened { graph, project, absent })
 }
 

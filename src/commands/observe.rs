@@ -20,22 +20,28 @@ pub(super) fn host() -> String {
     name.trim().to_owned()
 }
 
-/// What was observed of a run that started then.
-pub(super) fn observe(
-    root: &Path,
-    started: String,
-    seconds: f64,
-    jobs: usize,
-    reports: &[Report],
-) -> Observed {
+/// What was observed of a run as a whole.
+pub(super) struct Ending {
+    /// When it started.
+    pub(super) started: String,
+    /// How long it took, in seconds.
+    pub(super) seconds: f64,
+    /// How many stages could run at once.
+    pub(super) jobs: usize,
+    /// Whether the user stopped it.
+    pub(super) is_interrupted: bool,
+}
+
+/// What was observed of a run.
+pub(super) fn observe(root: &Path, ending: &Ending, reports: &[Report]) -> Observed {
     let commit = git(root, &["rev-parse", "HEAD"]);
     let changes = git(root, &["status", "--porcelain"]);
     Observed {
-        started,
-        seconds,
-        status: overall(reports).to_owned(),
+        started: ending.started.clone(),
+        seconds: ending.seconds,
+        status: if ending.is_interrupted { "interrupted" } else { overall(reports) }.to_owned(),
         host: host(),
-        jobs,
+        jobs: ending.jobs,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().skip(1).collect(),
         git_dirty: commit.as_ref().and(changes).map(|changes| !changes.is_empty()),

@@ -3,15 +3,14 @@
 use std::time::Instant;
 
 use engine::error::ExitCode;
-use engine::schedule::Status;
-use engine::spec::ENVIRONMENT_PREFIX;
+use engine::schedule::{Report, Status};
 use engine::stat::Signature;
 use engine::witness::{self, Answer, Question};
 
 use super::run::{Computed, yielded};
 use super::{Opened, request};
 use crate::cli::{Global, Run as Args};
-use crate::terminal::{Style, Terminal, seconds};
+use crate::terminal::{Progress, Style, Terminal, seconds};
 
 /// What is asked of a run, as far as its answer can be told by the last one; `None` where a run
 /// does more than to find everything in place.
@@ -25,10 +24,9 @@ pub(super) fn question(global: &Global, args: &Args) -> anyhow::Result<Option<Qu
     asked.extend(global.set.iter().map(|set| format!("set={set}")));
     // Only compared, by the same program.
     asked.push(format!("stages={:?}", args.selection));
-    let sets = request.environment.iter().filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
-    asked.extend(sets.map(|(name, value)| format!("env={name}={value}")));
     let program = Signature::of(&std::env::current_exe()?)?;
-    Ok(Some(Question { root: request.root, program, asked }))
+    let environment = request.environment.into_iter().collect();
+    Ok(Some(Question { root: request.root, program, asked, environment }))
 }
 
 /// Tells the answer of the last run, if it still holds.
@@ -43,6 +41,11 @@ pub(super) fn answer(
         return None;
     }
     let answer = witness::recall(question, global.paranoid)?;
+    if !terminal.quiet {
+        let width = answer.told.iter().map(|(stage, _)| stage.chars().count()).max().unwrap_or(0);
+        let progress = Progress::new(*terminal, width);
+        answer.told.iter().for_each(|(stage, said)| progress.output(stage, Some(said)));
+    }
     let n = answer.n_stages;
     let elapsed = seconds(clock.elapsed().as_secs_f64());
     let line = format!("{n} stages: 0 run, {n} cached, {elapsed}; nothing to do");
@@ -59,7 +62,14 @@ pub(super) fn remember(question: &Question, opened: &Opened, computed: &Computed
     let is_whole = reports.iter().all(|r| matches!(r.status, Status::Ran(..) | Status::Cached(..)));
     if is_whole {
         let result = yielded(opened, reports).result();
-        let answer = Answer { n_stages: reports.len(), run: computed.id.clone(), result };
-        witness::remember(question, &opened.project, opened.absent.sources(), reports, answer);
+        let told = |report: &Report| Some((report.stage.clone(), report.output.clone()?));
+        let answer = Answer {
+            n_stages: reports.len(),
+            run: computed.id.clone(),
+            result,
+            told: reports.iter().filter_map(told).filter(|(_, said)| !said.is_silent()).collect(),
+        };
+        let (project, graph, sources) = (&opened.project, &opened.graph, opened.absent.sources());
+        witness::remember(question, project, graph, sources, reports, answer);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use engine::error::{Error, ExitCode};
@@ -18,6 +17,7 @@ use engine::verify::check_lock;
 use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
+use super::observe::Ending;
 use super::{
     Opened, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
 };
@@ -52,9 +52,9 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     }
     let interrupt = Interrupt::listen(*terminal)?;
     let service = selection.iter().copied().find(|id| opened.graph.stage(*id).is_service());
-    let computed = compute(&opened, selection, forced, args, true, terminal)?;
+    let computed = compute(&opened, selection, forced, args, true, &interrupt, terminal)?;
     let reports = &computed.reports;
-    summary(terminal, &opened, reports, computed.seconds, computed.id.as_deref());
+    summary(terminal, &opened, reports, computed.ending.seconds, computed.id.as_deref());
     let code = computed.code();
     if code != ExitCode::Ok {
         return Ok(code);
@@ -89,7 +89,7 @@ fn points(global: &Global) -> anyhow::Result<Option<Vec<Point>>> {
 /// What a run yielded.
 pub(super) struct Computed {
     pub(super) reports: Vec<Report>,
-    pub(super) seconds: f64,
+    pub(super) ending: Ending,
     /// The id of its record.
     pub(super) id: Option<String>,
     /// Held while records and lock are read, changed and written: one run at a time.
@@ -99,7 +99,10 @@ pub(super) struct Computed {
 impl Computed {
     /// How the process is to end.
     pub(super) fn code(&self) -> ExitCode {
-        code(&self.reports)
+        match self.ending.is_interrupted {
+            true => ExitCode::Interrupted,
+            false => code(&self.reports),
+        }
     }
 }
 
@@ -111,12 +114,12 @@ pub(super) fn compute(
     forced: BTreeSet<StageId>,
     args: &Args,
     materialise: bool,
+    interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<Computed> {
     let Opened { graph, project, .. } = opened;
     let (started, clock) = (observe::now(), Instant::now());
     let jobs = jobs(args);
-    let cancel = AtomicBool::new(false);
     let progress = Progress::new(*terminal, name_width(graph));
     let job = Job {
         project,
@@ -126,7 +129,7 @@ pub(super) fn compute(
         jobs,
         keep_going: args.keep_going,
         materialise,
-        cancel: &cancel,
+        cancel: interrupt.run(progress.drawn()),
         observer: &progress,
     };
     let reports = schedule::run(&job, kept(opened))?;
@@ -140,11 +143,12 @@ pub(super) fn compute(
             outputs::materialise(project, &report.stage, outcome)?;
         }
     }
-    let id = record(opened, &reports, started, seconds, jobs)?;
+    let ending = Ending { started, seconds, jobs, is_interrupted: interrupt.has_come() };
+    let id = record(opened, &reports, &ending)?;
     if materialise {
         project.runs.remember_keys(&yielded(opened, &reports).stages, &project.store)?;
     }
-    Ok(Computed { reports, seconds, id, _records: records })
+    Ok(Computed { reports, ending, id, _records: records })
 }
 
 /// Where what failed stages wrote is kept.
@@ -226,18 +230,13 @@ pub(super) fn yielded(opened: &Opened, reports: &[Report]) -> Run {
 }
 
 /// Records the run, unless it only repeats the one before. Returns the id of the run.
-fn record(
-    opened: &Opened,
-    reports: &[Report],
-    started: String,
-    elapsed: f64,
-    jobs: usize,
-) -> anyhow::Result<Option<String>> {
+fn record(opened: &Opened, reports: &[Report], ending: &Ending) -> anyhow::Result<Option<String>> {
     let run = yielded(opened, reports);
     let runs = &opened.project.runs;
     let has_worked =
         reports.iter().any(|r| matches!(r.status, Status::Ran(..) | Status::Failed(_)));
     if !has_worked
+        && !ending.is_interrupted
         && let Ok(latest) = runs.find("@")
         && latest.run == run
     {
@@ -250,7 +249,7 @@ fn record(
     for stage in &run.stages {
         let _ = std::fs::remove_dir_all(kept(opened).join(&stage.stage));
     }
-    let observed = observe::observe(&opened.project.root, started, elapsed, jobs, reports);
+    let observed = observe::observe(&opened.project.root, ending, reports);
     Ok(Some(runs.save(&run, &observed, &opened.project.store)?))
 }
 
@@ -259,7 +258,7 @@ fn counted(reports: &[Report]) -> Vec<(&'static str, usize)> {
     let count = |word: &str| {
         reports.iter().filter(|report| crate::terminal::status(&report.status) == word).count()
     };
-    let words = ["run", "cached", "failed", "gate", "skipped"].into_iter();
+    let words = ["run", "cached", "failed", "gate", "interrupted", "skipped"].into_iter();
     let counted = words.map(|word| (word, count(word)));
     counted.filter(|(word, n)| *n > 0 || ["run", "cached"].contains(word)).collect()
 }

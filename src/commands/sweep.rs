@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
 use super::log::HEADLINE;
-use super::run::{Computed, compute, summary, summary_json};
+use super::run::{compute, summary, summary_json};
 use super::{Opened, ended, open, plan, select};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Style, Table, Terminal};
@@ -64,14 +64,17 @@ pub(super) fn sweep(
     for one in &mut prepared {
         one.opened.require_data(&one.selection)?;
     }
-    let _interrupt = Interrupt::listen(*terminal)?;
+    let interrupt = Interrupt::listen(*terminal)?;
     let (mut rows, mut codes) = (Vec::new(), Vec::new());
     for (index, one) in prepared.iter().enumerate() {
         let heading = format!("point {} of {}: {}", index + 1, prepared.len(), told(one.point));
         terminal.note(&terminal.paint_err(&heading, Style::Bold));
-        let (ended, code) = run(one, args, terminal);
+        let (ended, code) = run(one, args, &interrupt, terminal);
         rows.push((one.point, ended));
         codes.push(code);
+        if interrupt.has_come() {
+            break;
+        }
     }
     if !terminal.json {
         table(&rows).lines().iter().for_each(|line| terminal.out(line));
@@ -103,9 +106,15 @@ fn prepare<'a>(global: &Global, args: &Args, point: &'a Point) -> anyhow::Result
 }
 
 /// Runs one point; what stops it is told and is its end.
-fn run(one: &Prepared<'_>, args: &Args, terminal: &Terminal) -> (Ended, ExitCode) {
+fn run(
+    one: &Prepared<'_>,
+    args: &Args,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> (Ended, ExitCode) {
     let Prepared { point, opened, selection, forced } = one;
-    let computed = match compute(opened, selection.clone(), forced.clone(), args, false, terminal) {
+    let (stages, forced) = (selection.clone(), forced.clone());
+    let computed = match compute(opened, stages, forced, args, false, interrupt, terminal) {
         Ok(computed) => computed,
         Err(error) => {
             terminal.error(&error);
@@ -119,18 +128,19 @@ fn run(one: &Prepared<'_>, args: &Args, terminal: &Terminal) -> (Ended, ExitCode
     let status = match code {
         ExitCode::Ok => "ok",
         ExitCode::Drift => "gate",
+        ExitCode::Interrupted => "interrupted",
         _ => "failed",
     };
-    let Computed { reports, id, seconds, .. } = &computed;
+    let (reports, id, seconds) = (&computed.reports, &computed.id, computed.ending.seconds);
     if terminal.json {
-        let mut document = summary_json(opened, reports, *seconds, id.as_deref());
+        let mut document = summary_json(opened, reports, seconds, id.as_deref());
         let set = point.values.iter().map(|(path, value)| (path.clone(), value.clone().into()));
         document["set"] = Value::Object(set.collect());
         document["status"] = status.into();
         document["metrics"] = json!(metrics);
         terminal.json_line(&document);
     } else {
-        summary(terminal, opened, reports, *seconds, id.as_deref());
+        summary(terminal, opened, reports, seconds, id.as_deref());
     }
     let result = super::run::yielded(opened, reports).result().short();
     let run = id.clone().unwrap_or_default();

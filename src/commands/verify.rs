@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use engine::error::{Error, ExitCode};
 use engine::graph::Plug;
+use engine::lock::FILE_NAME as LOCK;
 use engine::plan::{self, Fate};
+use engine::project::Project;
 use engine::record::{Run, RunStage, Runs};
 use engine::spec;
 use engine::verify::{self, Finding};
@@ -111,7 +114,9 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
     let Opened { project, graph, .. } = opened;
     // In the scratch of the store, which is swept when this process is killed.
     let place = project.store.scratch()?;
-    copy_spec(&project.root, place.path()).context("cannot copy the pipeline")?;
+    let root = fs::canonicalize(&project.root)?;
+    copy_spec(&root, place.path()).context("cannot copy the pipeline")?;
+    link_rest(project, place.path()).context("cannot link to the data")?;
     // Another number than that of the run that is repeated.
     let is_three = project.runs.find("@").is_ok_and(|last| last.observed.jobs == 3);
     let threads = if is_three { 2 } else { 3 };
@@ -122,9 +127,11 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
     command.args(["--jobs", &threads.to_string()]);
     command.args(global.profile.iter().flat_map(|name| ["--profile", name]));
     command.args(global.set.iter().flat_map(|value| ["--set", value]));
-    let root = fs::canonicalize(&project.root)?;
+    // Data from elsewhere, by a path that means another file in another place.
     for plug in graph.stages.iter().flat_map(|stage| &stage.inputs).flat_map(|port| &port.plugs) {
-        if let Plug::Data { name, path } = plug {
+        if let Plug::Data { name, path } = plug
+            && path.components().any(|part| part == Component::ParentDir)
+        {
             // Written as TOML, so that no path is taken for another type.
             let path = toml::Value::from(root.join(path).to_string_lossy().as_ref());
             command.arg("--set").arg(format!("data.{name}={path}"));
@@ -153,9 +160,27 @@ fn copy_spec(from: &Path, to: &Path) -> std::io::Result<()> {
         fs::create_dir(to.join("stages"))?;
         for entry in fs::read_dir(stages)? {
             let entry = entry?;
+            let copy = to.join("stages").join(entry.file_name());
             if entry.path().is_file() {
-                fs::copy(entry.path(), to.join("stages").join(entry.file_name()))?;
+                fs::copy(entry.path(), copy)?;
+            } else {
+                symlink(entry.path(), copy)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Links to all else that a project has: its data and programs are named relative to it.
+fn link_rest(project: &Project, to: &Path) -> std::io::Result<()> {
+    let root = fs::canonicalize(&project.root)?;
+    let outputs = fs::canonicalize(&project.outputs)?;
+    for entry in fs::read_dir(&root)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        let is_own = [LOCK, "stages"].iter().any(|name| entry.file_name() == *name);
+        if !is_own && !copy.exists() && entry.path() != outputs {
+            symlink(entry.path(), copy)?;
         }
     }
     Ok(())

@@ -83,7 +83,10 @@ impl Kind for Evaluate {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let input = |name, types, arity, doc| Input { name, types, arity, doc };
+        let input = |name: &'static str, types, arity, doc| {
+            let name = name.into();
+            Input { name, types, arity, doc }
+        };
         let doc = "known scores in [0, 1] by the id column: an incumbent's, or the true ones";
         vec![
             input("models", &["model"], Arity::Many, "the models to compare"),

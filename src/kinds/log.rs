@@ -37,7 +37,10 @@ impl Kind for Log {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let input = |name, types, arity, doc| Input { name, types, arity, doc };
+        let input = |name: &'static str, types, arity, doc| {
+            let name = name.into();
+            Input { name, types, arity, doc }
+        };
         vec![
             input("metrics", &["metrics"], Arity::One, "what an evaluation found"),
             input("champion", &["model"], Arity::Optional, "the model that it chose"),

@@ -2,6 +2,7 @@
 //!
 //! To add one: a file here, a line in `KINDS`. Help, checks and fingerprints follow from that.
 
+pub mod command;
 pub mod evaluate;
 pub mod log;
 pub mod package;
@@ -26,6 +27,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &evaluate::Evaluate,
     &log::Log,
     &package::Package,
+    &command::COMMAND,
     &serve::Serve,
 ];
 

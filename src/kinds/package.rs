@@ -78,7 +78,10 @@ impl Kind for Package {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let input = |name, types, arity, doc| Input { name, types, arity, doc };
+        let input = |name: &'static str, types, arity, doc| {
+            let name = name.into();
+            Input { name, types, arity, doc }
+        };
         vec![
             input("model", &["model"], Arity::One, "the model"),
             input("metrics", &["metrics"], Arity::One, "its threshold and how well it does"),

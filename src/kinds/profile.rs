@@ -63,7 +63,7 @@ impl Kind for Profile {
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
         let doc = "the table to describe, CSV or Parquet";
-        vec![Input { name: "table", types: shared::TABLES, arity: Arity::One, doc }]
+        vec![Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc }]
     }
 
     fn outputs(&self, _params: &Value) -> Vec<Output> {

@@ -64,7 +64,7 @@ impl Kind for Serve {
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
         let (types, doc): (&[_], _) = (&["package"], "what to predict with");
-        vec![Input { name: "package", types, arity: Arity::One, doc }]
+        vec![Input { name: "package".into(), types, arity: Arity::One, doc }]
     }
 
     fn outputs(&self, _params: &Value) -> Vec<Output> {

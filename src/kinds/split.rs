@@ -76,7 +76,7 @@ impl Kind for Split {
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
         let doc = "the table to divide, CSV or Parquet";
-        vec![Input { name: "table", types: shared::TABLES, arity: Arity::One, doc }]
+        vec![Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc }]
     }
 
     fn outputs(&self, _params: &Value) -> Vec<Output> {

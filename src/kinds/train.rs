@@ -87,7 +87,10 @@ impl Kind for Train {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let input = |name, arity, doc| Input { name, types: shared::TABLES, arity, doc };
+        let input = |name: &'static str, arity, doc| {
+            let name = name.into();
+            Input { name, types: shared::TABLES, arity, doc }
+        };
         vec![
             input("train", Arity::One, "the rows to learn from"),
             input("validation", Arity::Optional, "rows whose ROC AUC is told, and nothing else"),

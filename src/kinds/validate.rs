@@ -62,7 +62,7 @@ impl Kind for Validate {
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
         let doc = "the table to check, CSV or Parquet";
-        vec![Input { name: "table", types: shared::TABLES, arity: Arity::One, doc }]
+        vec![Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc }]
     }
 
     fn outputs(&self, _params: &Value) -> Vec<Output> {

@@ -13,8 +13,8 @@ use engine::error::Error;
 
 use crate::cli::{Color, Global};
 
-pub use progress::Progress;
 pub(crate) use progress::status;
+pub use progress::{Drawn, Progress};
 pub use table::Table;
 
 /// How the user wants to be told things.

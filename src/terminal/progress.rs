@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::kind::Findings;
+use engine::observed::Observation;
 use engine::reason::Reason;
 use engine::schedule::{Event, Observer, Report, Status};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,6 +17,8 @@ use super::{Style, Terminal, seconds, write_line};
 
 /// The schema of the JSON events.
 const SCHEMA: &str = "pipeline.event/1";
+/// How far what belongs to a stage stands behind the names.
+const INDENT: usize = 2;
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -27,6 +30,39 @@ pub struct Progress {
     spinners: Mutex<BTreeMap<String, ProgressBar>>,
 }
 
+/// What is drawn on a terminal while a run goes on.
+#[derive(Clone)]
+pub struct Drawn {
+    terminal: Terminal,
+    bars: Option<MultiProgress>,
+}
+
+impl Drawn {
+    /// A line for people who watch.
+    pub fn note(&self, text: &str) {
+        if !self.terminal.quiet && !self.terminal.json {
+            line(self.bars.as_ref(), text);
+        }
+    }
+
+    /// Takes it all away, for good.
+    pub fn clear(&self) {
+        if let Some(bars) = &self.bars {
+            // What cannot be cleared stays.
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+}
+
+fn line(bars: Option<&MultiProgress>, text: &str) {
+    match bars {
+        // Above the spinners; what cannot be written is not told.
+        Some(bars) => drop(bars.println(text)),
+        None => write_line(&mut std::io::stderr().lock(), text),
+    }
+}
+
 impl Progress {
     /// Progress of stages whose names are at most this wide.
     pub fn new(terminal: Terminal, name_width: usize) -> Progress {
@@ -35,12 +71,13 @@ impl Progress {
         Progress { terminal, name_width, bars, spinners: Mutex::default() }
     }
 
+    /// A handle on what is drawn, for whoever ends the process.
+    pub fn drawn(&self) -> Drawn {
+        Drawn { terminal: self.terminal, bars: self.bars.clone() }
+    }
+
     fn line(&self, text: &str) {
-        match &self.bars {
-            // Above the spinners; what cannot be written is not told.
-            Some(bars) => drop(bars.println(text)),
-            None => write_line(&mut std::io::stderr().lock(), text),
-        }
+        line(self.bars.as_ref(), text);
     }
 
     fn spin(&self, stage: &str, text: String) {
@@ -66,12 +103,25 @@ impl Progress {
         }
     }
 
+    /// What the program of a stage said, whether it ran now or at another time.
+    pub(crate) fn output(&self, stage: &str, output: Option<&Observation>) {
+        let indent = self.name_width + INDENT;
+        for line in output.into_iter().flat_map(Observation::lines) {
+            let head = format!("{:indent$}{stage} |", "");
+            self.line(&format!("{} {line}", self.terminal.paint_err(&head, Style::Dim)));
+        }
+    }
+
     fn ended(&self, report: &Report) {
         let Told { word, style, time, why } = told(report);
         let name = format!("{:<width$}", report.stage, width = self.name_width);
         let word = self.terminal.paint_err(&format!("{word:<7}"), style);
-        let why = self.terminal.paint_err(&why, Style::Dim);
+        let (why, more) = why.split_once('\n').unwrap_or((&why, ""));
+        let why = self.terminal.paint_err(why, Style::Dim);
         self.line(format!("{name}  {word} {time:>7}  {why}").trim_end());
+        let indent = self.name_width + INDENT;
+        more.lines().for_each(|line| self.line(&format!("{:indent$}{line}", "")));
+        self.output(&report.stage, report.output.as_ref());
         let findings = findings(report);
         if let Some(findings) = findings.filter(|_| !is_cached(report) || self.terminal.verbose) {
             findings.remarks.iter().flat_map(|remark| remark.lines()).for_each(|line| {
@@ -99,7 +149,7 @@ fn told(report: &Report) -> Told {
             Told { word: "cached", style: Style::Dim, time: String::new(), why: String::new() }
         }
         Status::Failed(failure) => {
-            let word = if failure.is_gate { "gate" } else { "failed" };
+            let word = status(&report.status);
             Told { word, style: Style::Bad, time, why: failure.message.clone() }
         }
         Status::Skipped(cause) => {
@@ -146,7 +196,8 @@ impl Observer for Progress {
                 self.stop_spinning(&report.stage);
                 let is_wrong = matches!(report.status, Status::Failed(_));
                 // What is in place is counted at the end, and listed for who asks for more.
-                let is_news = !is_cached(report) || self.terminal.verbose;
+                let says = report.output.as_ref().is_some_and(|output| !output.is_silent());
+                let is_news = !is_cached(report) || self.terminal.verbose || says;
                 if is_wrong || (is_news && !self.terminal.quiet) {
                     self.ended(report);
                 }
@@ -186,6 +237,9 @@ fn as_json(event: Event<'_>) -> Value {
             if let Some(outcome) = report.outcome() {
                 document["key"] = outcome.key.to_string().into();
             }
+            if let Some(output) = report.output.as_ref().filter(|output| !output.is_silent()) {
+                document["output"] = json!({"stdout": output.stdout, "stderr": output.stderr});
+            }
             if let Some(findings) = findings(report) {
                 document["remarks"] = findings.remarks.clone().into();
             }
@@ -200,6 +254,7 @@ pub(crate) fn status(status: &Status) -> &'static str {
         Status::Ran(..) => "run",
         Status::Cached(_) => "cached",
         Status::Failed(failure) if failure.is_gate => "gate",
+        Status::Failed(failure) if failure.is_interrupted => "interrupted",
         Status::Failed(_) => "failed",
         Status::Skipped(_) => "skipped",
     }

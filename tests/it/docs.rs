@@ -29,7 +29,7 @@ fn the_reference_of_kinds_says_what_the_kinds_declare() {
 fn describe(kind: &dyn Kind, out: &mut String) {
     writeln!(out, "\n## `{}`\n\n{}.", kind.name(), kind.about()).unwrap();
     let none = Value::Object(Map::new());
-    let inputs = kind.inputs(&none);
+    let inputs: Vec<_> = kind.inputs(&none).into_iter().chain(kind.other_inputs()).collect();
     let outputs = kind.outputs(&none);
     if !inputs.is_empty() || !outputs.is_empty() {
         writeln!(out, "\n| port | | type | |\n|---|---|---|---|").unwrap();
@@ -58,7 +58,9 @@ fn describe(kind: &dyn Kind, out: &mut String) {
 /// The rows of a table of parameters; nested ones with the path that leads to them.
 fn walk(path: &str, ty: &Type, rows: &mut Vec<String>) {
     match ty {
-        Type::Record(params) => params.iter().for_each(|param| row(path, param, rows)),
+        Type::Record(params) | Type::Short(params) => {
+            params.iter().for_each(|param| row(path, param, rows));
+        }
         Type::Tagged { tag, cases, default } => {
             for (name, params) in cases {
                 let is_default = if Some(*name) == *default { ", the default" } else { "" };

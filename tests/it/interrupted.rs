@@ -1,7 +1,12 @@
 //! A run that is stopped at any moment loses nothing and leaves nothing to unlock.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::lab::Lab;
 
@@ -35,4 +40,83 @@ fn a_killed_run_gives_the_result_of_an_undisturbed_one() {
         assert_eq!(lab.result(&[]), expected, "killed after {n_stages} stages");
         lab.call(&["verify"]).expect(0);
     }
+}
+
+/// A project with one stage, whose program runs this script until it may end.
+fn waiting(lab: &Lab, script: &str) {
+    lab.write("pipeline.toml", "name = \"w\"\nstages = [\"first\", \"w\"]\n");
+    let stage = |script: &str| {
+        format!(
+            "kind = \"command\"\n[params]\ntools = [\"sleep\"]\nshell = \"\"\"{script}\"\"\"\n\
+             outputs.out = \"out.txt\"\n"
+        )
+    };
+    lab.write("stages/first.toml", &stage("echo x > out.txt"));
+    let flag = lab.path("may-end").display().to_string();
+    let script = format!("if [ ! -e {flag} ]; then {script}; fi; echo x > out.txt");
+    lab.write("stages/w.toml", &format!("after = [\"first\"]\n{}", stage(&script)));
+}
+
+/// The processes that have this word on their command line, those that have ended excepted.
+fn processes_with(word: &str) -> usize {
+    let dirs = fs::read_dir("/proc").unwrap().flatten();
+    let has_word = |dir: &fs::DirEntry| {
+        let words = fs::read(dir.path().join("cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|found| found == word.as_bytes())
+    };
+    dirs.filter(has_word).count()
+}
+
+#[track_caller]
+fn wait_until(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never came true");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+fn start(lab: &Lab) -> Child {
+    let mut command = lab.command(&["run"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_program_running_and_the_next_one_works() {
+    for (signal, seconds) in [("-INT", "600.125"), ("-TERM", "600.126")] {
+        let lab = Lab::empty();
+        waiting(&lab, &format!("(sleep {seconds} & sleep {seconds}; true) & sleep {seconds}"));
+        let mut child = start(&lab);
+        wait_until(|| processes_with(seconds) == 3);
+        send(&child, signal);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(processes_with(seconds), 0);
+        let shown = lab.call(&["show", "--json"]).expect(0);
+        let shown: Value = serde_json::from_str(&shown.out).unwrap();
+        assert_eq!(shown["observed"]["status"], "interrupted", "{shown}");
+        assert_eq!(shown["observed"]["stages"]["w"]["status"], "interrupted");
+        lab.write("may-end", "");
+        assert_eq!(lab.executed(&[]), ["w"], "what was finished stays");
+        lab.call(&["verify"]).expect(0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once_with_all_its_programs() {
+    let lab = Lab::empty();
+    waiting(&lab, "trap '' TERM; sleep 600.127 & sleep 600.127; sleep 600.127");
+    let mut child = start(&lab);
+    wait_until(|| processes_with("600.127") == 2);
+    send(&child, "-INT");
+    thread::sleep(Duration::from_millis(200));
+    let second = Instant::now();
+    send(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(second.elapsed() < Duration::from_millis(1500), "{:?}", second.elapsed());
+    wait_until(|| processes_with("600.127") == 0);
 }

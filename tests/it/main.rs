@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod command;
 mod docs;
 mod example;
 mod house;
@@ -13,6 +14,7 @@ mod lab;
 mod mistakes;
 mod real_data;
 mod reproducible;
+mod scikit_learn;
 mod selection;
 mod service;
 mod verbs;

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::data;
 use crate::error::{Diagnostic, Error, Mistakes, Sources};
 use crate::graph::{Graph, Plug, StageId};
-use crate::project::has_data;
 use crate::spec::Spec;
 
 /// What is missing, with the texts of the pipeline that name it.
@@ -22,11 +22,11 @@ impl Absent {
     /// Looks for the files of the project that any stage reads.
     pub fn look(spec: Spec, graph: &Graph) -> Absent {
         let mut found = BTreeMap::new();
-        let names: BTreeSet<_> = data(graph, graph.ids()).collect();
+        let names: BTreeSet<_> = data_of(graph, graph.ids()).collect();
         for name in names {
             let node = spec.merged.get("data").and_then(|data| data.get(name));
             let Some(path) = node.and_then(|node| node.text()) else { continue };
-            if !has_data(&spec.root, path.as_ref()) {
+            if !data::is_there(&spec.root, path.as_ref()) {
                 let diagnostic = Diagnostic::new(format!("`{path}` does not exist"))
                     .at(node.and_then(|node| node.place.clone()));
                 found.insert(name.to_owned(), diagnostic);
@@ -52,7 +52,7 @@ impl Absent {
         if self.found.is_empty() {
             return Ok(());
         }
-        let names: BTreeSet<_> = data(graph, stages).collect();
+        let names: BTreeSet<_> = data_of(graph, stages).collect();
         self.found.retain(|name, _| names.contains(name.as_str()));
         let mut diagnostics: Vec<_> = std::mem::take(&mut self.found).into_values().collect();
         if diagnostics.is_empty() {
@@ -67,7 +67,7 @@ impl Absent {
 }
 
 /// The names of the data that stages read.
-fn data(graph: &Graph, stages: impl IntoIterator<Item = StageId>) -> impl Iterator<Item = &str> {
+fn data_of(graph: &Graph, stages: impl IntoIterator<Item = StageId>) -> impl Iterator<Item = &str> {
     let ports = stages.into_iter().flat_map(|id| &graph.stage(id).inputs);
     ports.flat_map(|port| &port.plugs).filter_map(|plug| match plug {
         Plug::Data { name, .. } => Some(name.as_str()),

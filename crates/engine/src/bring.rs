@@ -13,21 +13,25 @@ use std::time::Instant;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::graph::{Plug, StageId};
+use crate::observed::Observation;
 use crate::outputs;
 use crate::plan;
 use crate::reason::Reason;
 use crate::recipe::{Done, Recipe};
 use crate::schedule::{Cause, Event, Job, Report, Status};
 use crate::store::{Miss, Outcome};
-use crate::work::{self, Failure};
+use crate::work::{self, Failure, Task, Yield};
 
 /// What a thread hands back.
 pub(crate) enum Turn {
     /// The stage is done with.
-    Ended(Report),
+    Ended(Box<Report>),
     /// Another process is computing its key.
     Busy(StageId),
 }
+
+/// How a stage ended, and what its program said.
+type Brought = (Status, Option<Observation>);
 
 /// What a stage yielded, for those that rest on it.
 struct Yielded {
@@ -70,49 +74,52 @@ impl<'a> Bench<'a> {
     pub(crate) fn bring(&self, id: StageId) -> Turn {
         let started = Instant::now();
         let brought = panic::catch_unwind(AssertUnwindSafe(|| self.step(id)));
-        let status = match brought {
-            Ok(Some(status)) => status,
+        let (status, output) = match brought {
+            Ok(Some(brought)) => brought,
             Ok(None) => return Turn::Busy(id),
-            Err(payload) => Status::Failed(Failure::panicked("the engine", payload.as_ref())),
+            Err(payload) => {
+                (Status::Failed(Failure::panicked("the engine", payload.as_ref())), None)
+            }
         };
         let stage = self.job.graph.stage(id).name.clone();
         if matches!(status, Status::Failed(_)) && !self.job.keep_going {
             // The first failure is the one that is told.
             let _ = self.stopped_by.set(stage.clone());
         }
-        Turn::Ended(Report { id, stage, status, seconds: started.elapsed().as_secs_f64() })
+        let seconds = started.elapsed().as_secs_f64();
+        Turn::Ended(Box::new(Report { id, stage, status, seconds, output }))
     }
 
     /// How a stage ended; `None` while another process computes its key.
-    fn step(&self, id: StageId) -> Option<Status> {
+    fn step(&self, id: StageId) -> Option<Brought> {
         if self.job.cancel.load(Ordering::Relaxed) {
-            return Some(Status::Skipped(Cause::Cancelled));
+            return Some((Status::Skipped(Cause::Cancelled), None));
         }
         if let Some(stage) = self.stopped_by.get() {
-            return Some(Status::Skipped(Cause::Failed(stage.clone())));
+            return Some((Status::Skipped(Cause::Failed(stage.clone())), None));
         }
         let done = |id: StageId| self.yielded[id.0].get().and_then(|known| known.done.as_ref());
         match self.job.project.cook_from(self.job.graph, id, done) {
             Ok(Some(recipe)) => {
-                self.resolve(id, &recipe).unwrap_or_else(|f| Some(Status::Failed(f)))
+                self.resolve(id, &recipe).unwrap_or_else(|f| Some((Status::Failed(f), None)))
             }
             // The schedule hands out no stage before all that it rests on has an outcome.
             Ok(None) => {
                 let message = "a stage that it rests on yielded less than its kind declares";
-                Some(Status::Failed(Error::Missing(message.to_owned()).into()))
+                Some((Status::Failed(Error::Missing(message.to_owned()).into()), None))
             }
-            Err(error) => Some(Status::Failed(error.into())),
+            Err(error) => Some((Status::Failed(error.into()), None)),
         }
     }
 
     /// Looks a recipe up, and runs it when there is no outcome.
-    fn resolve(&self, id: StageId, recipe: &Recipe) -> Result<Option<Status>, Failure> {
+    fn resolve(&self, id: StageId, recipe: &Recipe) -> Result<Option<Brought>, Failure> {
         let (store, key) = (&self.job.project.store, recipe.key());
         let name = &self.job.graph.stage(id).name;
         let has_waited = self.waited().contains(&id);
         let is_forced = self.job.forced.contains(&id) && !has_waited;
         if !is_forced && let Ok(outcome) = store.lookup(&key) {
-            return self.reuse(name, recipe, outcome).map(Some);
+            return self.reuse(id, recipe, outcome).map(Some);
         }
         // One process computes a key; the others come back later and find its outcome.
         let lock = store.key_lock(&key).map_err(Error::io("open", "a lock"))?;
@@ -124,7 +131,7 @@ impl<'a> Bench<'a> {
             return Ok(None);
         }
         let miss = match store.lookup(&key) {
-            Ok(outcome) if !is_forced => return self.reuse(name, recipe, outcome).map(Some),
+            Ok(outcome) if !is_forced => return self.reuse(id, recipe, outcome).map(Some),
             Ok(_) => Miss::Unknown,
             Err(miss) => miss,
         };
@@ -133,17 +140,20 @@ impl<'a> Bench<'a> {
             false => Reason::of(recipe, miss, self.last.get(name), store),
         };
         self.job.observer.observe(Event::Started { stage: name, reason: &reason });
-        let outcome = self.perform(id, recipe)?;
+        let (outcome, output) = self.perform(id, recipe)?;
         self.materialise(name, &outcome)?;
-        Ok(Some(Status::Ran(reason, outcome)))
+        Ok(Some((Status::Ran(reason, outcome), output)))
     }
 
-    fn reuse(&self, name: &str, recipe: &Recipe, outcome: Outcome) -> Result<Status, Failure> {
+    fn reuse(&self, id: StageId, recipe: &Recipe, outcome: Outcome) -> Result<Brought, Failure> {
         let store = &self.job.project.store;
+        let stage = self.job.graph.stage(id);
         // The recipe may have been damaged while its outcome was not.
         store.keep_recipe(recipe).map_err(Error::io("write in", store.root()))?;
-        self.materialise(name, &outcome)?;
-        Ok(Status::Cached(outcome))
+        self.materialise(&stage.name, &outcome)?;
+        let is_external = stage.kind.is_external();
+        let output = is_external.then(|| store.observed(&outcome.key)).flatten();
+        Ok((Status::Cached(outcome), output))
     }
 
     fn materialise(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
@@ -153,21 +163,37 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn perform(&self, id: StageId, recipe: &Recipe) -> Result<Outcome, Failure> {
-        let Job { project, graph, .. } = *self.job;
+    fn perform(
+        &self,
+        id: StageId,
+        recipe: &Recipe,
+    ) -> Result<(Outcome, Option<Observation>), Failure> {
+        let Job { project, graph, cancel, .. } = *self.job;
         let name = &graph.stage(id).name;
-        let before = self.plugged(id);
-        let outcome = work::perform(project, graph, id, recipe, &before, &self.kept.join(name))?;
+        let yielded = work::perform(&Task {
+            project,
+            graph,
+            id,
+            recipe,
+            outcomes: self.plugged(id),
+            kept: &self.kept.join(name),
+            cancel,
+            warn: &|text| self.job.observer.observe(Event::Warning(text)),
+        })?;
+        let Yield { outcome, observation } = yielded;
         let published = project.store.publish(recipe, &outcome, project.sighting());
         let published = published.map_err(Error::io("write in", project.store.root()))?;
-        let Some(conflict) = published else { return Ok(outcome) };
+        if let Some(observation) = &observation {
+            project.store.keep_observed(&outcome.key, observation);
+        }
+        let Some(conflict) = published else { return Ok((outcome, observation)) };
         let warning = format!(
             "stage `{name}` gave other bytes than before for the same recipe {}; both are kept, \
              and `pipeline verify` tells which files",
             outcome.key.short()
         );
         self.job.observer.observe(Event::Warning(&warning));
-        Ok(conflict.stands.outcome)
+        Ok((conflict.stands.outcome, observation))
     }
 
     /// The outcomes of the stages that a stage reads from.

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 
 use serde_json::Value;
 
+use crate::data;
 use crate::error::{Diagnostic, Place, SourceId, suggestion};
 use crate::graph::{Control, Graph, Port, Stage, StageId};
 use crate::kind::{Input, Kind, Output, Role};
@@ -111,8 +112,7 @@ impl<'a> Builder<'a> {
                 continue;
             };
             // Whether it exists is asked when it is to be read: a plan can be made without data.
-            if self.spec.root.join(path).is_dir() {
-                let message = format!("`{path}` is a directory, and data are files");
+            if let Err(message) = data::check(&self.spec.root, Path::new(path)) {
                 self.complain(message, node.place.clone());
             }
         }
@@ -243,7 +243,7 @@ impl<'a> Builder<'a> {
         None
     }
 
-    fn blame(
+    pub(crate) fn blame(
         &mut self,
         stage_name: &str,
         kind: &'static dyn Kind,

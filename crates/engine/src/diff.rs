@@ -279,6 +279,8 @@ mod tests {
             params: json!({"x": param}),
             seed: None,
             inputs: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            tools: BTreeMap::new(),
             lineage: Vec::new(),
         };
         SideStage {

@@ -105,6 +105,12 @@ pub(crate) fn stat_at(dir: &File, path: &str) -> io::Result<Stat> {
     Ok(rustix::fs::statat(dir, path, rustix::fs::AtFlags::empty())?)
 }
 
+/// The same for a file that is open.
+pub(crate) fn stat_open(file: &File, path: &str) -> io::Result<Stat> {
+    pass(Operation::Stat, Path::new(path))?;
+    Ok(rustix::fs::fstat(file)?)
+}
+
 /// Opens a file to read it, by a path relative to an open directory.
 pub(crate) fn open_at(dir: &File, path: &str) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, openat};

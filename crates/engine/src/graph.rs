@@ -56,8 +56,8 @@ pub struct Control {
 /// An input port with what is plugged into it.
 #[derive(Clone, Debug)]
 pub struct Port {
-    /// The kind's name of the port.
-    pub name: &'static str,
+    /// The name of the port.
+    pub name: String,
     /// How many it takes.
     pub arity: Arity,
     /// What is plugged in, in graph order.

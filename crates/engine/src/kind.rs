@@ -4,6 +4,7 @@
 //! its outputs except its parameters, its seed and its inputs, because nothing else is in the
 //! recipe: no clock, no environment, no network, no thread count.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,8 @@ use crate::digest::Digest;
 use crate::files;
 use crate::params::{Complaint, Type};
 use crate::recipe::Recipe;
+use crate::room::Room;
+use crate::surroundings::Surroundings;
 
 /// What a stage does. One value per kind, listed in a slice that the product hands to the engine.
 pub trait Kind: Sync {
@@ -39,6 +42,16 @@ pub trait Kind: Sync {
     /// The named inputs. `params` passed its checks.
     fn inputs(&self, params: &Value) -> Vec<Input>;
 
+    /// What inputs are like whose names are the user's own; `None` when all names are the kind's.
+    fn other_inputs(&self) -> Option<Input> {
+        None
+    }
+
+    /// Mistakes that only the names of the inputs tell. `params` passed its checks.
+    fn check_inputs(&self, _params: &Value, _inputs: &[&str]) -> Vec<Complaint> {
+        Vec::new()
+    }
+
     /// The named outputs. `params` passed its checks.
     fn outputs(&self, params: &Value) -> Vec<Output>;
 
@@ -52,9 +65,15 @@ pub trait Kind: Sync {
         false
     }
 
-    /// Whether it runs a program outside this process, which can be stopped and tried again.
+    /// Whether a program of the user's does the work, in a process and a directory of its own: it
+    /// can be stopped and tried again.
     fn is_external(&self) -> bool {
         false
+    }
+
+    /// What it needs from outside of the project. `params` passed its checks.
+    fn surroundings(&self, _params: &Value) -> Surroundings {
+        Surroundings::default()
     }
 
     /// What role it has in a run.
@@ -83,7 +102,7 @@ pub enum Role {
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The name of the port.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The types of output that fit.
     pub types: &'static [&'static str],
     /// How many may be plugged in.
@@ -109,20 +128,24 @@ pub struct Output {
     /// The name of the port.
     pub name: String,
     /// The type, which an input must accept.
-    pub ty: &'static str,
+    pub ty: Cow<'static, str>,
     /// The path under the stage's output directory; a directory holds any files the kind writes.
     pub path: String,
 }
 
 impl Output {
     /// An output of a port at a path.
-    pub fn new(name: &str, ty: &'static str, path: &str) -> Output {
-        Output { name: name.to_owned(), ty, path: path.to_owned() }
+    pub fn new(name: &str, ty: impl Into<Cow<'static, str>>, path: &str) -> Output {
+        Output { name: name.to_owned(), ty: ty.into(), path: path.to_owned() }
     }
 }
 
 /// The type of every file of the project that a stage reads: it fits any input that lists it.
 pub const FILE: &str = "file";
+/// The type of directories and of files by pattern.
+pub const DIRECTORY: &str = "directory";
+/// In the types of an input: whatever is plugged in fits.
+pub const ANY: &str = "any";
 
 /// One output plugged into an input.
 #[derive(Clone, Debug)]
@@ -150,13 +173,15 @@ pub struct GateFailed(pub Vec<String>);
 /// All that a kind may know while it runs.
 pub struct Context<'a> {
     pub(crate) params: &'a Value,
-    pub(crate) inputs: BTreeMap<&'static str, Vec<Plugged>>,
+    pub(crate) inputs: BTreeMap<String, Vec<Plugged>>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) scratch: &'a Path,
     pub(crate) seed: Option<u64>,
     pub(crate) kind: &'static str,
     pub(crate) lineage: Vec<Ancestor>,
     pub(crate) findings: Mutex<Findings>,
+    /// Where a program works, when the kind is external.
+    pub(crate) room: Option<Room<'a>>,
 }
 
 /// What a kind tells about its result, beside its outputs. It is kept with the outcome and shown

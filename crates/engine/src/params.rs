@@ -62,6 +62,8 @@ pub enum Type {
         /// The tag when it is left out.
         default: Option<&'static str>,
     },
+    /// A table with these keys; a text stands for the table that has it under the first of them.
+    Short(Vec<Param>),
     /// A value of the first of these types, or a list of them: `"a"` stands for `["a"]`.
     OneOrMany(Box<Type>),
 }
@@ -168,6 +170,7 @@ impl Type {
             Type::List(item) => format!("a list, each item {}", item.expected()),
             Type::Map(item) => format!("a table, each value {}", item.expected()),
             Type::Record(_) => "a table".to_owned(),
+            Type::Short(_) => "a text or a table".to_owned(),
             Type::Tagged { tag, .. } => format!("a table with the key `{tag}`"),
             Type::OneOrMany(item) => format!("{}, or a list of such", item.expected()),
         }
@@ -208,6 +211,13 @@ impl Type {
             }
             (Type::Record(params), Value::Object(table)) => {
                 walk_record(params, table, None, at, out)
+            }
+            (Type::Short(params), Value::Object(table)) => {
+                walk_record(params, table, None, at, out)
+            }
+            (Type::Short(params), Value::String(_)) => {
+                let first = params.iter().map(|param| (param.name.to_owned(), value.clone()));
+                walk_record(params, &first.take(1).collect(), None, at, out)
             }
             (Type::Tagged { .. }, Value::Object(table)) => self.walk_tagged(table, at, out),
             _ => {

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::data;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::graph::{Graph, Plug, Stage, StageId};
-use crate::project::{Project, has_data};
+use crate::project::Project;
 use crate::reason::Reason;
 use crate::recipe::{self, Change, Done, Recipe};
 use crate::store::Outcome;
@@ -90,7 +91,7 @@ pub fn plan(
 fn lacks(project: &Project, stage: &Stage) -> Vec<PathBuf> {
     let plugs = stage.inputs.iter().flat_map(|port| &port.plugs);
     let path = |plug: &Plug| match plug {
-        Plug::Data { path, .. } if !has_data(&project.root, path) => Some(path.clone()),
+        Plug::Data { path, .. } if !data::is_there(&project.root, path) => Some(path.clone()),
         Plug::Data { .. } | Plug::Stage { .. } => None,
     };
     plugs.filter_map(path).collect()
@@ -101,7 +102,7 @@ fn own_changes(stage: &Stage, before: &Recipe) -> Vec<Change> {
     let now = Recipe {
         kind: stage.kind.name().to_owned(),
         code: stage.kind.code(),
-        params: stage.params.clone(),
+        params: recipe::params(stage),
         seed: stage.seed,
         ..before.clone()
     };

@@ -1,12 +1,13 @@
 //! What is plugged into what: the inputs as written, looked up among stages and files, with their
 //! types. Second part of building the graph; every mistake becomes a diagnostic at its place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::build::{Builder, Plugged};
+use crate::data::{self, Form};
 use crate::error::{Diagnostic, MAX_SUGGESTED, suggestion};
 use crate::graph::{Plug, Port, StageId};
-use crate::kind::{Arity, FILE, Input};
+use crate::kind::{ANY, Arity, DIRECTORY, FILE, Input};
 use crate::node::{Node, Shape};
 
 impl Builder<'_> {
@@ -16,12 +17,18 @@ impl Builder<'_> {
 
     fn ports(&mut self, index: usize) -> Vec<Port> {
         let node = self.stages[index].node;
-        let declared = self.stages[index].inputs.clone();
+        let mut declared = self.stages[index].inputs.clone();
+        let other = self.stages[index].kind.other_inputs();
         let written = node.get("inputs");
         for (name, plug) in written.iter().flat_map(|node| node.entries()) {
-            if !declared.iter().any(|input| input.name == name) {
+            if declared.iter().any(|input| input.name == *name) {
+                continue;
+            }
+            if let Some(other) = &other {
+                declared.push(Input { name: name.clone().into(), ..other.clone() });
+            } else {
                 let kind = self.stages[index].kind.name();
-                let hint = suggestion(name, declared.iter().map(|input| input.name));
+                let hint = suggestion(name, declared.iter().map(|input| &*input.name));
                 let message = format!("kind `{kind}` has no input `{name}`");
                 let diagnostic = Diagnostic::new(message).at(plug.key.clone()).hinted(hint);
                 self.diagnostics.push(diagnostic);
@@ -29,11 +36,8 @@ impl Builder<'_> {
         }
         let mut ports = Vec::new();
         for input in declared {
-            let plugs = match written.and_then(|node| node.get(input.name)) {
-                Some(node) => self.plugs(index, &input, node),
-                None => Vec::new(),
-            };
-            let own = written.and_then(|node| node.get(input.name));
+            let own = written.and_then(|node| node.get(&input.name));
+            let plugs = own.map_or_else(Vec::new, |node| self.plugs(index, &input, node));
             let is_given = own.is_some_and(|node| is_single(node) || !node.items().is_empty());
             if !is_given && input.arity != Arity::Optional {
                 let stage = &self.stages[index].name;
@@ -46,9 +50,31 @@ impl Builder<'_> {
                 let place = near.or(node.place.clone());
                 self.diagnostics.push(Diagnostic::new(message).at(place).hinted(hint));
             }
-            ports.push(Port { name: input.name, arity: input.arity, plugs });
+            // How many an input of the user's own takes is told by how it is written.
+            let arity = match (&other, own) {
+                (Some(_), Some(node)) if self.is_one(node, &plugs) => Arity::One,
+                _ => input.arity,
+            };
+            ports.push(Port { name: input.name.into_owned(), arity, plugs });
         }
+        self.check_inputs(index, &ports);
         ports
+    }
+
+    /// Whether a reference names one output or file, and not all variants of a stage.
+    fn is_one(&self, node: &Node, plugs: &[Plug]) -> bool {
+        let [plug] = plugs else { return false };
+        node.text().is_some_and(|reference| reference == self.plug_name(plug))
+    }
+
+    fn check_inputs(&mut self, index: usize, ports: &[Port]) {
+        let (kind, node) = (self.stages[index].kind, self.stages[index].node);
+        let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
+        for complaint in kind.check_inputs(&self.stages[index].params, &names) {
+            let name = self.stages[index].name.clone();
+            let params = node.get("params").cloned().unwrap_or_else(Node::empty);
+            self.blame(&name, kind, &params, node, complaint);
+        }
     }
 
     fn plugs(&mut self, index: usize, input: &Input, node: &Node) -> Vec<Plug> {
@@ -115,7 +141,15 @@ impl Builder<'_> {
             self.diagnostics.push(Diagnostic::new(message).at(node.place.clone()).hinted(hint));
             return None;
         };
-        self.check_type(input, FILE, &format!("data.{name}"), node);
+        let form = Form::of(&self.spec.root, Path::new(path));
+        let ty = match form {
+            // What does not exist yet may become either.
+            Form::File if !data::is_there(&self.spec.root, Path::new(path)) => None,
+            Form::File => Some(FILE),
+            Form::Directory | Form::Pattern => Some(DIRECTORY),
+        };
+        let ty = ty.or_else(|| [FILE, DIRECTORY].into_iter().find(|ty| input.types.contains(ty)));
+        self.check_type(input, ty.unwrap_or(FILE), &format!("data.{name}"), node);
         Some(Plug::Data { name: name.to_owned(), path: PathBuf::from(path) })
     }
 
@@ -141,17 +175,17 @@ impl Builder<'_> {
             return None;
         };
         let name = format!("{}.{port}", draft.name);
-        let ty = draft.outputs[output].ty;
+        let ty = draft.outputs[output].ty.clone();
         if from == index {
             self.complain(format!("`{name}` is its own output"), node.place.clone());
             return None;
         }
-        self.check_type(input, ty, &name, node);
+        self.check_type(input, &ty, &name, node);
         Some(Plug::Stage { stage: StageId(from), output })
     }
 
     fn check_type(&mut self, input: &Input, ty: &str, name: &str, node: &Node) {
-        if !input.types.contains(&ty) {
+        if !input.types.contains(&ty) && !input.types.contains(&ANY) {
             let expected = input.types.join(" or ");
             let message = format!("`{}` takes a {expected}, and `{name}` is a {ty}", input.name);
             self.complain(message, node.place.clone());

@@ -3,21 +3,20 @@
 //! Only the paths and what is opened once; what is done with them is the verbs' matter.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::build::{self, Kinds};
+use crate::data::{self, Data};
 use crate::digest::Digest;
 use crate::error::{Error, Mistakes};
 use crate::graph::{Graph, StageId};
 use crate::lock::{self, Lock};
-use crate::recipe::{self, Done, Recipe};
+use crate::recipe::{self, Done, Recipe, World};
 use crate::record::Runs;
 use crate::spec::{Request, Spec};
-use crate::stat::Signature;
 use crate::store::{Sighting, Store};
+use crate::surroundings::{Outside, Surroundings};
 
 /// The directory that all outputs go to unless another is named.
 pub const OUTPUTS_DIR: &str = "outputs";
@@ -35,9 +34,10 @@ pub struct Project {
     pub runs: Runs,
     /// The machine that conflicts name.
     host: String,
-    /// Digests of the project's files, each hashed once per process, with what the file system
-    /// said of the file before it was hashed.
-    data: Mutex<BTreeMap<PathBuf, (Digest, Signature)>>,
+    /// Digests of the project's data.
+    pub(crate) data: Data,
+    /// What the stages may take from outside of the project.
+    pub(crate) outside: Outside,
 }
 
 /// Reads a project's pipeline.
@@ -63,11 +63,6 @@ pub fn load(request: &Request, kinds: Kinds) -> Result<(Spec, Graph), Error> {
     Err(Error::Config(Box::new(Mistakes { sources: spec.sources, diagnostics })))
 }
 
-/// Whether what a stage reads of the project is there.
-pub(crate) fn has_data(root: &Path, path: &Path) -> bool {
-    root.join(path).exists()
-}
-
 impl Project {
     /// Opens a project whose outputs are in `outputs`, relative to its root.
     ///
@@ -81,13 +76,20 @@ impl Project {
             root: root.to_owned(),
             outputs,
             host: String::new(),
-            data: Mutex::default(),
+            data: Data::default(),
+            outside: Outside::default(),
         })
     }
 
     /// The same project, with the name of this machine for what is observed.
     pub fn on_host(mut self, host: impl Into<String>) -> Project {
         self.host = host.into();
+        self
+    }
+
+    /// The same project, its stages given what they declare of these environment variables.
+    pub fn with_environment(mut self, variables: &[(String, String)]) -> Project {
+        self.outside = Outside::new(variables);
         self
     }
 
@@ -115,50 +117,12 @@ impl Project {
         })
     }
 
-    /// The digest of a file of the project.
+    /// The digest of data of the project: of a file, of a directory, of the files of a pattern.
     ///
     /// # Errors
-    /// `Missing` when there is no such file; else what reading gives.
+    /// `Missing` when there is nothing; else what reading gives.
     pub fn data_digest(&self, path: &Path) -> Result<Digest, Error> {
-        let mut known = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((digest, _)) = known.get(path) {
-            return Ok(*digest);
-        }
-        let full = self.root.join(path);
-        let name = format!("data:{}", path.display());
-        let stat = self.store.stat();
-        let hashed =
-            || -> io::Result<_> { Ok((Signature::of(&full)?, stat.digest(&full, &name)?.0)) };
-        match hashed() {
-            Ok((signature, digest)) => {
-                known.insert(path.to_owned(), (digest, signature));
-                Ok(digest)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Error::Missing(format!("`{}` does not exist", path.display())))
-            }
-            Err(error) => Err(Error::io("read", path)(error)),
-        }
-    }
-
-    /// Whether a file of the project is still the one that `data_digest` hashed: the same stage
-    /// run on other bytes than its recipe says would be served as that recipe's outcome for ever.
-    pub(crate) fn is_as_hashed(&self, path: &Path) -> bool {
-        let known = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        let signature = known.get(path).map(|(_, signature)| *signature);
-        signature.is_some() && signature == Signature::of(&self.root.join(path)).ok()
-    }
-
-    /// Every file of the project that was hashed, as a path relative to its root, and what is known
-    /// of it: `None` when one of them had changed so lately that its signature proves nothing.
-    pub(crate) fn data_seen(&self) -> Option<Vec<(String, Option<Digest>, Signature)>> {
-        let known = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = known.iter().map(|(path, (digest, signature))| {
-            let path = path.to_str()?;
-            let remembered = self.store.stat().remembered(&format!("data:{path}"), digest)?;
-            (remembered == *signature).then(|| (path.to_owned(), Some(*digest), *signature))
-        });
-        seen.collect()
+        self.data.digest(&self.root, path, self.store.stat())
     }
 
     /// The recipe of a stage, if all that it rests on is done.
@@ -181,6 +145,24 @@ impl Project {
         id: StageId,
         done: impl Fn(StageId) -> Option<&'d Done>,
     ) -> Result<Option<Recipe>, Error> {
-        recipe::cook(graph, id, done, |path| self.data_digest(path))
+        recipe::cook(graph, id, done, self)
+    }
+}
+
+impl World for Project {
+    fn data(&self, path: &Path) -> Result<Digest, Error> {
+        self.data_digest(path)
+    }
+
+    fn base(&self, path: &Path) -> PathBuf {
+        data::base_of(&self.root, path)
+    }
+
+    fn tools(&self, surroundings: &Surroundings) -> Result<BTreeMap<String, Digest>, Error> {
+        self.outside.digests(&self.root, surroundings, self.store.stat())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.outside.variable(name)
     }
 }

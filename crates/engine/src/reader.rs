@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, MAX_SUGGESTED, Place, SourceId, Sources, suggestion};
+use crate::files;
 use crate::layers::Layer;
 use crate::node::{Node, Shape};
 use crate::spec::{FILE_NAME, ROOT_KEYS, Request, STAGE_KEYS};
@@ -92,7 +93,7 @@ impl Reader {
     }
 
     fn parse_file(&mut self, path: &Path, name: &str) -> Option<Node> {
-        let text = fs::read_to_string(path);
+        let text = files::read_text(path);
         let text = text.map_err(|error| self.unreadable(name, &error)).ok()?;
         Some(self.parse(name, text))
     }
@@ -161,7 +162,7 @@ impl Reader {
             let name = format!("{STAGES_DIR}/{stage}.toml");
             let text = match there {
                 Some(there) if !there.contains(stage) => Err(ErrorKind::NotFound.into()),
-                _ => fs::read_to_string(self.root.join(&name)),
+                _ => files::read_text(&self.root.join(&name)),
             };
             match text {
                 Ok(text) => {
@@ -199,7 +200,7 @@ impl Reader {
     fn tell_unlisted<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         for name in names {
             let file = format!("{STAGES_DIR}/{name}.toml");
-            let text = fs::read_to_string(self.root.join(&file)).unwrap_or_default();
+            let text = files::read_text(&self.root.join(&file)).unwrap_or_default();
             let end = text.find('\n').unwrap_or(text.len());
             let source = self.sources.add(file, text);
             let hint = format!("add \"{name}\" to `stages` in {FILE_NAME}, or remove the file");

@@ -14,23 +14,30 @@
 //! | name of what is plugged in | in a fan-in | the outputs tell the variants apart by it |
 //! | name and key of each ancestor | if read | experiment records speak of them, nothing else |
 //! | the stage's own name, paths | no | a renamed stage or a moved project is the same work |
+//! | where an input stands for a program | yes | a program is told the path, and may write it out |
+//! | declared environment variables | by value | a program reads them; all others are cleared |
+//! | declared programs | by digest | another compiler or interpreter may give other bytes |
+//! | time-out, retries, resources | no | they say whether a stage ends well, not what it yields |
 //! | mtimes, clock, host, user | no | they say nothing about bytes |
 //! | threads, attempts, build profile | no | results must not depend on them, and tests hold that |
 //!
 //! Unambiguous without length prefixes, because JSON delimits itself: no two documents share bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canonical;
 use crate::digest::Digest;
-use crate::graph::{Graph, Plug, StageId};
-use crate::kind::Arity;
+use crate::error::Error;
+use crate::graph::{Graph, Plug, Stage, StageId};
+use crate::kind::{Arity, FILE, Output};
+use crate::layout;
 use crate::params::Step;
 use crate::spec::dotted;
+use crate::surroundings::Surroundings;
 
 /// The format of the document.
 pub const FORMAT: &str = "pipeline.recipe/1";
@@ -55,6 +62,12 @@ pub struct Recipe {
     pub seed: Option<u64>,
     /// By port, what is plugged in.
     pub inputs: BTreeMap<String, Vec<Ingredient>>,
+    /// The declared environment variables; absent ones that would have been passed on are `null`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<String>>,
+    /// By name, the digest of each declared program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, Digest>,
     /// Every stage that this one rests on, in graph order, when the kind reads that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<Descent>,
@@ -69,9 +82,13 @@ pub struct Ingredient {
     pub name: Option<String>,
     /// The digest of its bytes.
     pub digest: Digest,
-    /// Of a file of the project, the end of its name in lower case: kinds tell formats by it.
+    /// Of a file of the project or of a program, the end of its name in lower case: kinds tell
+    /// formats by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
+    /// For a program, where it finds the input in its working directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// One stage before this one.
@@ -105,34 +122,61 @@ pub struct Done {
     pub ports: Vec<Digest>,
 }
 
+/// What recipes hold of the world outside of the graph.
+pub trait World {
+    /// The digest of data of the project.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn data(&self, path: &Path) -> Result<Digest, Error>;
+
+    /// The part of a path of data that is no pattern.
+    fn base(&self, path: &Path) -> PathBuf;
+
+    /// The digests of declared programs by name.
+    ///
+    /// # Errors
+    /// `Missing` with all that are not there.
+    fn tools(&self, surroundings: &Surroundings) -> Result<BTreeMap<String, Digest>, Error>;
+
+    /// A variable of the caller's environment.
+    fn variable(&self, name: &str) -> Option<String>;
+}
+
 /// The recipe of a stage, or `None` while something that it rests on is not done. `done` tells what
-/// is known of a stage, `data` the digest of a file of the project.
+/// is known of a stage.
 ///
 /// # Errors
-/// What `data` gives.
-pub fn cook<'d, E>(
+/// What the world gives.
+pub fn cook<'d>(
     graph: &Graph,
     id: StageId,
     done: impl Fn(StageId) -> Option<&'d Done>,
-    mut data: impl FnMut(&Path) -> Result<Digest, E>,
-) -> Result<Option<Recipe>, E> {
+    world: &impl World,
+) -> Result<Option<Recipe>, Error> {
     let stage = graph.stage(id);
     let mut inputs = BTreeMap::new();
     for port in &stage.inputs {
+        let paths = stage.kind.is_external().then(|| layout::told(graph, port, world));
         let mut ingredients = Vec::new();
-        for plug in &port.plugs {
+        for (i, plug) in port.plugs.iter().enumerate() {
             let (name, digest, extension) = match plug {
-                Plug::Data { name, path } => (name.as_str(), data(path)?, extension(path)),
+                Plug::Data { name, path } => (name.as_str(), world.data(path)?, extension(path)),
                 Plug::Stage { stage, output } => match done(*stage) {
-                    Some(done) => (graph.stage(*stage).label(), done.ports[*output], None),
+                    Some(done) => {
+                        let from = graph.stage(*stage);
+                        (from.label(), done.ports[*output], told_by_name(&from.outputs[*output]))
+                    }
                     None => return Ok(None),
                 },
             };
             let name = (port.arity == Arity::Many).then(|| name.to_owned());
-            ingredients.push(Ingredient { name, digest, extension });
+            let path = paths.as_ref().map(|paths| paths[i].display().to_string());
+            let extension = extension.filter(|_| path.is_none());
+            ingredients.push(Ingredient { name, digest, extension, path });
         }
         if !ingredients.is_empty() {
-            inputs.insert(port.name.to_owned(), ingredients);
+            inputs.insert(port.name.clone(), ingredients);
         }
     }
     let mut lineage = Vec::new();
@@ -142,15 +186,34 @@ pub fn cook<'d, E>(
             lineage.push(Descent { stage: graph.stage(ancestor).name.clone(), key: done.key });
         }
     }
+    let surroundings = stage.kind.surroundings(&stage.params);
     Ok(Some(Recipe {
         format: FORMAT.to_owned(),
         kind: stage.kind.name().to_owned(),
         code: stage.kind.code(),
-        params: stage.params.clone(),
+        params: params(stage),
         seed: stage.seed,
         inputs,
+        environment: surroundings.variables(|name| world.variable(name)),
+        tools: world.tools(&surroundings)?,
         lineage,
     }))
+}
+
+/// The parameters as the recipe has them: without those that say what its other fields hold.
+pub(crate) fn params(stage: &Stage) -> Value {
+    let mut params = stage.params.clone();
+    if let Value::Object(table) = &mut params {
+        for name in stage.kind.surroundings(&stage.params).told {
+            table.remove(*name);
+        }
+    }
+    params
+}
+
+/// The extension of an output of no type of its own: like a file of the project, it is told by it.
+fn told_by_name(output: &Output) -> Option<String> {
+    (output.ty == FILE).then(|| extension(Path::new(&output.path))).flatten()
 }
 
 fn extension(path: &Path) -> Option<String> {
@@ -233,12 +296,22 @@ fn flatten(recipe: &Recipe) -> BTreeMap<String, Value> {
         fields.insert("seed".to_owned(), seed.into());
     }
     flatten_value(&recipe.params, &mut vec![Step::Key("params".to_owned())], &mut fields);
+    for (name, value) in &recipe.environment {
+        let value = value.clone().map_or(Value::Null, Value::from);
+        fields.insert(format!("environment.{name}"), value);
+    }
+    for (name, digest) in &recipe.tools {
+        fields.insert(format!("tools.{name}"), digest.to_string().into());
+    }
     for (port, ingredients) in &recipe.inputs {
         for ingredient in ingredients {
             let name = ingredient.name.as_ref().map_or(String::new(), |name| format!("[{name}]"));
             let field = format!("inputs.{port}{name}");
             if let Some(extension) = &ingredient.extension {
                 fields.insert(format!("{field}.extension"), extension.clone().into());
+            }
+            if let Some(path) = &ingredient.path {
+                fields.insert(format!("{field}.path"), path.clone().into());
             }
             fields.insert(field, ingredient.digest.to_string().into());
         }
@@ -283,6 +356,7 @@ mod tests {
             name: name.map(str::to_owned),
             digest: Digest::of(text.as_bytes()),
             extension: None,
+            path: None,
         };
         Recipe {
             format: FORMAT.to_owned(),
@@ -294,6 +368,8 @@ mod tests {
                 "parts".to_owned(),
                 vec![ingredient(Some("left"), "l"), ingredient(Some("right"), "r")],
             )]),
+            environment: BTreeMap::new(),
+            tools: BTreeMap::new(),
             lineage: Vec::new(),
         }
     }

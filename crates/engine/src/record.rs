@@ -90,7 +90,7 @@ pub struct Observed {
     pub started: String,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// How it ended: `ok`, `failed`, `gate`.
+    /// How it ended: `ok`, `failed`, `gate`, `interrupted`.
     pub status: String,
     /// The machine.
     pub host: String,
@@ -112,7 +112,7 @@ pub struct Observed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObservedStage {
-    /// `run`, `cached`, `failed` or `skipped`.
+    /// `run`, `cached`, `failed`, `gate`, `interrupted` or `skipped`.
     pub status: String,
     /// Why it ran.
     pub reason: Option<String>,

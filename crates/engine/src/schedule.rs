@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::bring::{Bench, Turn};
 use crate::error::Error;
 use crate::graph::{Graph, StageId};
+use crate::observed::Observation;
 use crate::project::Project;
 use crate::reason::Reason;
 use crate::store::Outcome;
@@ -91,6 +92,8 @@ pub struct Report {
     pub status: Status,
     /// How long it took, looking up included.
     pub seconds: f64,
+    /// What its program said, now or when its outcome was made.
+    pub output: Option<Observation>,
 }
 
 /// How a stage ended.
@@ -138,8 +141,10 @@ impl Report {
 /// stage wrote is moved to `kept/STAGE`.
 ///
 /// # Errors
-/// `Io` when no threads can be had; what goes wrong with a stage is in its report.
+/// `Missing` when a declared program is, before anything runs; `Io` when no threads can be had.
+/// What goes wrong with a stage is in its report.
 pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
+    require_tools(job)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(job.jobs.max(1))
         .thread_name(|index| format!("stage-{index}"))
@@ -158,7 +163,7 @@ pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
                 scope.spawn(move |_| drop(sender.send(bench.bring(id))));
             }
             match receive(&receiver, &state) {
-                Some(Turn::Ended(report)) => state.finish(&bench, report),
+                Some(Turn::Ended(report)) => state.finish(&bench, *report),
                 Some(Turn::Busy(id)) => state.set_aside(id),
                 None => state.try_again(),
             }
@@ -167,6 +172,13 @@ pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
     // Nothing is remembered as proved before it is on disk.
     job.project.store.settle()?;
     Ok(state.reports.into_values().collect())
+}
+
+/// Fails with every program that the selected stages declare and that cannot be found.
+fn require_tools(job: &Job<'_>) -> Result<(), Error> {
+    let stages = job.selection.iter().map(|id| job.graph.stage(*id));
+    let declared = stages.map(|stage| stage.kind.surroundings(&stage.params).tools);
+    job.project.outside.require(&job.project.root, declared.collect())
 }
 
 /// The next turn, or `None` when it is time to try the stages again that were set aside.
@@ -277,7 +289,7 @@ impl State {
                 Some(cause) => {
                     let stage = bench.job.graph.stage(behind).name.clone();
                     let status = Status::Skipped(cause);
-                    ended.push(Report { id: behind, stage, status, seconds: 0.0 });
+                    ended.push(Report { id: behind, stage, status, seconds: 0.0, output: None });
                 }
             }
         }

@@ -86,6 +86,27 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(NANOS).saturating_add(nanoseconds)
 }
 
+/// A file or directory that something rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Its path, relative to the project or absolute.
+    pub(crate) path: PathBuf,
+    /// How it was; `None` when it was not there.
+    pub(crate) signature: Option<Signature>,
+    /// The digest of a file's bytes.
+    pub(crate) digest: Option<Digest>,
+}
+
+impl Seen {
+    /// A directory by what it lists, or that there is none. `None` when it changed so lately that a
+    /// second change might go unseen.
+    pub(crate) fn dir(path: PathBuf, now: SystemTime) -> Option<Seen> {
+        let signature = Signature::of(&path).ok();
+        let is_settled = signature.is_none_or(|signature| signature.is_settled(now));
+        is_settled.then_some(Seen { path, signature, digest: None })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     signature: Signature,
@@ -121,16 +142,24 @@ impl StatCache {
     /// # Errors
     /// What `stat` or reading gives.
     pub fn digest(&self, path: &Path, name: &str) -> io::Result<(Digest, u64)> {
+        self.digest_seen(path, name).map(|(digest, seen)| (digest, seen.size))
+    }
+
+    /// The digest of a file, and its signature from before it was hashed.
+    ///
+    /// # Errors
+    /// What `stat` or reading gives.
+    pub fn digest_seen(&self, path: &Path, name: &str) -> io::Result<(Digest, Signature)> {
         let signature = Signature::of(path)?;
         if !self.paranoid
             && let Some(entry) = self.state().entries.get(name)
             && entry.signature == signature
         {
-            return Ok((entry.digest, signature.size));
+            return Ok((entry.digest, signature));
         }
-        let (digest, size) = Digest::of_file(path)?;
+        let (digest, _) = Digest::of_file(path)?;
         self.remember(path, name, digest, Some(signature));
-        Ok((digest, size))
+        Ok((digest, signature))
     }
 
     /// Remembers a digest that was computed while the file was written. With `seen`, only if the
@@ -159,10 +188,14 @@ impl StatCache {
         }
     }
 
-    /// The signature under which a digest is remembered, if it is that of the file now.
+    /// What is remembered under a name: how the file was, and its digest.
+    pub(crate) fn entry(&self, name: &str) -> Option<(Signature, Digest)> {
+        self.state().entries.get(name).map(|entry| (entry.signature, entry.digest))
+    }
+
+    /// The signature under which a digest is remembered, if it is that one.
     pub(crate) fn remembered(&self, name: &str, digest: &Digest) -> Option<Signature> {
-        let state = self.state();
-        state.entries.get(name).filter(|entry| entry.digest == *digest).map(|entry| entry.signature)
+        self.entry(name).filter(|(_, known)| known == digest).map(|(signature, _)| signature)
     }
 
     /// Forgets what was remembered under names that are not to be kept.

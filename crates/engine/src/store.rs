@@ -6,6 +6,7 @@
 //! store/recipes/ab/cdef…    recipes, named by their digest, which is the key
 //! store/outcomes/ab/cdef…   outcomes, named by the key, each with a digest of itself
 //! store/conflicts/ab/cdef…  other outcomes that a key once gave
+//! store/observed/ab/cdef…   what a program said when it last ran, named by the key; unsealed
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published

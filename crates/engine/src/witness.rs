@@ -10,20 +10,22 @@
 //! It does not look at recipes and outcomes, which have no say in whether something has to be
 //! done; `verify` does.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::Sources;
+use crate::graph::Graph;
+use crate::look::Looker;
+use crate::observed::Observation;
 use crate::project::{OUTPUTS_DIR, Project};
-use crate::reader::STAGES_DIR;
 use crate::schedule::Report;
-use crate::spec::FILE_NAME;
-use crate::stat::Signature;
-use crate::{files, lock, memory, outputs};
+use crate::spec::ENVIRONMENT_PREFIX;
+use crate::stat::{Seen, Signature};
+use crate::{files, memory};
 
 /// The format of the file; a witness of another is none.
 const FORMAT: u32 = 1;
@@ -37,12 +39,14 @@ pub struct Question {
     pub root: PathBuf,
     /// The program that would run the kinds: another one may give other answers.
     pub program: Signature,
-    /// Everything on the command line and in the environment that has a say.
+    /// Everything on the command line that has a say.
     pub asked: Vec<String>,
+    /// The caller's environment. What the pipeline reads of it has a say, and no more.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What the last run found, and the next one would find.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// How many stages took part; all of them would be found in the store.
     pub n_stages: usize,
@@ -50,6 +54,8 @@ pub struct Answer {
     pub run: Option<String>,
     /// The result digest.
     pub result: Digest,
+    /// What programs said, by stage, to be said again.
+    pub told: Vec<(String, Observation)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,14 +63,16 @@ struct Witness<'a> {
     format: u32,
     program: Signature,
     asked: Vec<&'a str>,
+    /// Per variable of the environment that was read, the digest of its value.
+    read: Vec<(&'a str, Option<Digest>)>,
     #[serde(borrow)]
-    seen: Vec<Seen<'a>>,
+    seen: Vec<Entry<'a>>,
     answer: Answer,
 }
 
 /// A file or directory that had a say.
 #[derive(Serialize, Deserialize)]
-struct Seen<'a> {
+struct Entry<'a> {
     /// Relative to the root of the project, or absolute.
     path: &'a str,
     /// How it was; `None` when it was not there.
@@ -83,30 +91,43 @@ pub fn recall(question: &Question, is_paranoid: bool) -> Option<Answer> {
     {
         return None;
     }
+    let is_read = |(name, value): &(&str, Option<Digest>)| question.digest_of(name) == *value;
+    // A variable that sets values has a say whether or not there was one.
+    if !witness.read.iter().all(is_read) || question.sets() != witness.sets() {
+        return None;
+    }
     let root = files::open(&question.root).ok()?;
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut is_same = |seen: &Seen<'_>| match seen.digest {
-        // What is hashed needs no look at its times.
+    let mut is_same = |seen: &Entry<'_>| match seen.digest {
         Some(digest) if is_paranoid => {
-            hash_at(&root, &question.root, seen.path, &mut buffer) == Some(digest)
+            let found = hash_at(&root, &question.root, seen.path, &mut buffer);
+            found.is_some_and(|found| found == (seen.signature, digest))
         }
         _ => seen.signature == Signature::at(&root, seen.path),
     };
     witness.seen.iter().all(&mut is_same).then_some(witness.answer)
 }
 
-/// The digest of a file below an open directory. There may be very many, most of them small: one
-/// buffer serves all, and only what does not fit in it is worth several threads.
-fn hash_at(root: &File, root_path: &Path, path: &str, buffer: &mut [u8]) -> Option<Digest> {
+/// What is known of a file below an open directory once it is read. There may be very many, most of
+/// them small: one buffer serves all, and only what does not fit in it is worth several threads.
+fn hash_at(
+    root: &File,
+    root_path: &Path,
+    path: &str,
+    buffer: &mut [u8],
+) -> Option<(Option<Signature>, Digest)> {
     let mut file = files::open_at(root, path).ok()?;
+    // Of the open file, which costs no second search for its path.
+    let signature = Signature::from(&files::stat_open(&file, path).ok()?);
+    let digest = |digest| Some((Some(signature), digest));
     let mut n_bytes = 0;
     loop {
         match files::read_some(&mut file, Path::new(path), &mut buffer[n_bytes..]).ok()? {
-            0 => return Some(Digest::of(&buffer[..n_bytes])),
+            0 => return digest(Digest::of(&buffer[..n_bytes])),
             n => n_bytes += n,
         }
         if n_bytes == buffer.len() {
-            return Some(Digest::of_file(&root_path.join(path)).ok()?.0);
+            return digest(Digest::of_file(&root_path.join(path)).ok()?.0);
         }
     }
 }
@@ -117,25 +138,27 @@ fn hash_at(root: &File, root_path: &Path, path: &str, buffer: &mut [u8]) -> Opti
 pub fn remember(
     question: &Question,
     project: &Project,
+    graph: &Graph,
     sources: &Sources,
     reports: &[Report],
     answer: Answer,
 ) {
     let place = place(&project.root);
-    let Some(seen) = Looker::new(project).look(sources, reports, &answer) else {
+    let Some(looked) = Looker::new(project, graph).look(sources, reports, answer.run.as_deref())
+    else {
         let _ = files::remove(&place);
         return;
     };
-    let seen = seen.iter().map(|(path, signature, digest)| Seen {
-        path,
-        signature: *signature,
-        digest: *digest,
-    });
+    let sets = question.environment.keys().filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
+    let read = sets.chain(&looked.variables);
+    let entries = looked.seen.iter().map(|seen| Entry::of(seen, &project.root));
+    let Some(seen) = entries.collect() else { return };
     let witness = Witness {
         format: FORMAT,
         program: question.program,
         asked: question.asked.iter().map(String::as_str).collect(),
-        seen: seen.collect(),
+        read: read.map(|name| (name.as_str(), question.digest_of(name))).collect(),
+        seen,
         answer,
     };
     if let Ok(room) = project.store.room() {
@@ -143,95 +166,33 @@ pub fn remember(
     }
 }
 
+impl<'a> Entry<'a> {
+    /// Relative to the project, which is shorter and looked up faster, if it is in it.
+    fn of(seen: &'a Seen, root: &Path) -> Option<Entry<'a>> {
+        let path = seen.path.strip_prefix(root).unwrap_or(&seen.path).to_str()?;
+        Some(Entry { path, signature: seen.signature, digest: seen.digest })
+    }
+}
+
+impl Question {
+    fn digest_of(&self, name: &str) -> Option<Digest> {
+        self.environment.get(name).map(|value| Digest::of(value.as_bytes()))
+    }
+
+    /// The variables that set values of the pipeline.
+    fn sets(&self) -> Vec<&str> {
+        let names = self.environment.keys().map(String::as_str);
+        names.filter(|name| name.starts_with(ENVIRONMENT_PREFIX)).collect()
+    }
+}
+
+impl Witness<'_> {
+    fn sets(&self) -> Vec<&str> {
+        let names = self.read.iter().map(|(name, _)| *name);
+        names.filter(|name| name.starts_with(ENVIRONMENT_PREFIX)).collect()
+    }
+}
+
 fn place(root: &Path) -> PathBuf {
     root.join(OUTPUTS_DIR).join("store/witness")
-}
-
-type Look = (String, Option<Signature>, Option<Digest>);
-
-/// Collects what had a say in a run.
-struct Looker<'a> {
-    project: &'a Project,
-    root: Option<File>,
-    seen: Vec<Look>,
-}
-
-impl<'a> Looker<'a> {
-    fn new(project: &'a Project) -> Looker<'a> {
-        Looker { project, root: files::open(&project.root).ok(), seen: Vec::new() }
-    }
-
-    fn look(mut self, sources: &Sources, reports: &[Report], answer: &Answer) -> Option<Vec<Look>> {
-        self.pipeline(sources)?;
-        for (path, digest, signature) in self.project.data_seen()? {
-            self.seen.push((path, Some(signature), digest));
-        }
-        for report in reports {
-            self.outputs(report)?;
-        }
-        self.records(answer)?;
-        Some(self.seen)
-    }
-
-    fn signature(&self, path: &str) -> Option<Signature> {
-        Signature::at(self.root.as_ref()?, path)
-    }
-
-    /// The files of the pipeline: the texts that were read are still in them, and no stage file
-    /// came or went.
-    fn pipeline(&mut self, sources: &Sources) -> Option<()> {
-        let now = SystemTime::now();
-        let dir = self.signature(STAGES_DIR);
-        if dir.is_some_and(|dir| !dir.is_settled(now)) {
-            return None;
-        }
-        self.seen.push((STAGES_DIR.to_owned(), dir, None));
-        for source in sources.files() {
-            let before = self.signature(&source.name)?;
-            let text = files::read(&self.project.root.join(&source.name)).ok()?;
-            let is_same = text == source.text.as_bytes() && before.is_settled(now);
-            if !is_same || self.signature(&source.name) != Some(before) {
-                return None;
-            }
-            let digest = Some(Digest::of(&text));
-            self.seen.push((source.name.clone(), Some(before), digest));
-        }
-        Some(())
-    }
-
-    fn outputs(&mut self, report: &Report) -> Option<()> {
-        let stat = self.project.store.stat();
-        for file in &report.outcome()?.files {
-            let output = outputs::proved(self.project, &report.stage, file)?;
-            let path = format!("{OUTPUTS_DIR}/{}/{}", report.stage, file.path);
-            self.seen.push((path, Some(output), Some(file.digest)));
-            let hex = file.digest.to_string();
-            let object = stat.remembered(&hex, &file.digest)?;
-            let path = format!("{OUTPUTS_DIR}/store/objects/{}/{}", &hex[..2], &hex[2..]);
-            self.seen.push((path, Some(object), None));
-        }
-        Some(())
-    }
-
-    /// The lock, the newest record, and the directory that would tell of a newer one.
-    fn records(&mut self, answer: &Answer) -> Option<()> {
-        let runs = format!("{OUTPUTS_DIR}/runs");
-        let record = match &answer.run {
-            Some(id) => Some(self.project.runs.dir_of(id)?),
-            None => None,
-        };
-        let record = record.map(|dir| format!("{runs}/{dir}/run.json"));
-        for path in [Some(lock::FILE_NAME.to_owned()), Some(runs), record].into_iter().flatten() {
-            let signature = self.signature(&path);
-            self.seen.push((path, signature, None));
-        }
-        Some(())
-    }
-}
-
-/// The files of a project among the texts that were read: not arguments, not the environment.
-impl Sources {
-    fn files(&self) -> impl Iterator<Item = &crate::error::Source> {
-        self.iter().filter(|source| source.name == FILE_NAME || source.name.ends_with(".toml"))
-    }
 }

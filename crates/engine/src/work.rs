@@ -8,14 +8,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::command::attempt::Interrupted;
 use crate::error::Error;
 use crate::files::{self, walk};
 use crate::graph::{Graph, Plug, Port, Stage, StageId};
 use crate::kind::{Ancestor, Context, Findings, GateFailed, Output, Plugged};
+use crate::observed::Observation;
 use crate::project::Project;
 use crate::recipe::Recipe;
+use crate::room::{self, Room};
 use crate::store::{Outcome, OutputFile};
 
 /// Why a stage yielded nothing.
@@ -25,13 +31,20 @@ pub struct Failure {
     pub message: String,
     /// Whether a quality gate did not hold, rather than the work.
     pub is_gate: bool,
+    /// Whether the user stopped it.
+    pub is_interrupted: bool,
     /// What the kind told before it failed.
     pub findings: Findings,
 }
 
 impl Failure {
     fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), is_gate: false, findings: Findings::default() }
+        Failure {
+            message: message.into(),
+            is_gate: false,
+            is_interrupted: false,
+            findings: Findings::default(),
+        }
     }
 
     /// What became of a panic of `who`.
@@ -46,26 +59,85 @@ impl From<Error> for Failure {
     }
 }
 
-/// Runs a stage and returns what it yielded, its objects in the store but not yet published.
-/// Outcomes of the stages it reads from are given by index. When the kind fails, what it wrote is
-/// moved to `kept`, for people to look at.
+/// One stage that is to be run.
+pub struct Task<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Its graph.
+    pub graph: &'a Graph,
+    /// The stage.
+    pub id: StageId,
+    /// Its recipe.
+    pub recipe: &'a Recipe,
+    /// What the stages yielded that it reads from.
+    pub outcomes: BTreeMap<StageId, &'a Outcome>,
+    /// Where what it wrote is moved to when it fails, for people to look at.
+    pub kept: &'a Path,
+    /// Becomes true when the user wants to stop.
+    pub cancel: &'a AtomicBool,
+    /// Told what the user should know, and that stops nothing.
+    pub warn: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What a stage yielded.
+#[derive(Debug)]
+pub struct Yield {
+    /// Its outcome: its objects are in the store, but it is not yet published.
+    pub outcome: Outcome,
+    /// What was observed of its program, if one did the work.
+    pub observation: Option<Observation>,
+}
+
+/// Runs a stage, again after a failure as often as it may be tried, each time in a new directory.
 ///
 /// # Errors
-/// Why it yielded nothing.
-pub fn perform(
-    project: &Project,
-    graph: &Graph,
-    id: StageId,
-    recipe: &Recipe,
-    outcomes: &BTreeMap<StageId, &Outcome>,
-    kept: &Path,
-) -> Result<Outcome, Failure> {
+/// Why the last attempt yielded nothing.
+pub fn perform(task: &Task<'_>) -> Result<Yield, Failure> {
+    let retries = task.graph.stage(task.id).control.retries;
+    for n_failed in 1..=retries {
+        match attempt(task, n_failed) {
+            Err(failure) if !failure.is_gate && !failure.is_interrupted => {
+                let stage = &task.graph.stage(task.id).name;
+                let first = failure.message.lines().next().unwrap_or_default();
+                (task.warn)(&format!(
+                    "stage `{stage}` failed and is tried again ({n_failed} of {retries}): {first}"
+                ));
+                pause(n_failed, task.cancel);
+            }
+            ended => return ended,
+        }
+    }
+    attempt(task, retries + 1)
+}
+
+/// Waits before the next attempt, longer after each, and no longer once the run is cancelled.
+fn pause(n_failed: u32, cancel: &AtomicBool) {
+    const FIRST: Duration = Duration::from_millis(100);
+    const MOST: Duration = Duration::from_secs(5);
+    const TICK: Duration = Duration::from_millis(20);
+    let doubled = FIRST.saturating_mul(1_u32.checked_shl(n_failed - 1).unwrap_or(u32::MAX));
+    let until = Instant::now() + doubled.min(MOST);
+    while Instant::now() < until && !cancel.load(Ordering::SeqCst) {
+        thread::sleep(TICK);
+    }
+}
+
+fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
+    let Task { project, graph, id, recipe, .. } = *task;
+    if task.cancel.load(Ordering::SeqCst) {
+        return Err(Failure { is_interrupted: true, ..Failure::new("it was interrupted") });
+    }
     let stage = graph.stage(id);
     let scratch = project.store.scratch()?;
-    let (inputs_dir, outputs_dir) = (scratch.path().join("in"), scratch.path().join("out"));
+    let outputs_dir = scratch.path().join("out");
     let lay = |error| Failure::from(Error::io("write in", scratch.path())(error));
     files::make_dir(&outputs_dir).map_err(lay)?;
-    let inputs = lay_inputs(project, graph, stage, outcomes, &inputs_dir).map_err(lay)?;
+    let (inputs, room) = if stage.kind.is_external() {
+        (BTreeMap::new(), Some(room(task, scratch.path())?))
+    } else {
+        let dir = scratch.path().join("in");
+        (lay_inputs(project, graph, stage, &task.outcomes, &dir).map_err(lay)?, None)
+    };
     let context = Context {
         params: &stage.params,
         inputs,
@@ -75,6 +147,7 @@ pub fn perform(
         kind: stage.kind.name(),
         lineage: lineage(project, recipe)?,
         findings: Mutex::default(),
+        room,
     };
     for output in &stage.outputs {
         let parent = outputs_dir.join(&output.path);
@@ -85,13 +158,41 @@ pub fn perform(
     let result = call(stage, &context);
     let findings = context.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Err(mut failure) = result {
-        keep(&outputs_dir, kept);
+        keep(&outputs_dir, task.kept);
         failure.findings = findings;
         return Err(failure);
     }
     hold_still(project, stage)?;
+    let observation = context.room.and_then(|room| {
+        let seen = room.observation.into_inner().unwrap_or_else(PoisonError::into_inner);
+        seen.map(|seen| (seen, room.laid.linked))
+    });
+    for digest in observation.iter().flat_map(|(_, linked)| linked) {
+        if project.store.prove(digest).is_err() {
+            return Err(Failure::new("it wrote to one of its inputs, which are only to be read"));
+        }
+    }
     let files = collect(project, stage, &outputs_dir)?;
-    Ok(Outcome::new(recipe.key(), files, findings))
+    let observation = observation.map(|(seen, _)| Observation { attempts: number, ..seen });
+    Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
+}
+
+/// The room of a program, its inputs laid out.
+fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
+    let stage = task.graph.stage(task.id);
+    let work = dir.join("work");
+    let write = |error| Failure::from(Error::io("lay out inputs in", dir)(error));
+    files::make_dir(&work).map_err(write)?;
+    let laid = room::lay(task.project, task.graph, stage, &task.outcomes, &work).map_err(write)?;
+    Ok(Room {
+        project: task.project,
+        dir,
+        laid,
+        timeout: stage.control.timeout,
+        cancel: task.cancel,
+        warn: task.warn,
+        observation: Mutex::default(),
+    })
 }
 
 /// Calls the kind; an error or a panic becomes a failure with all its causes.
@@ -101,6 +202,7 @@ fn call(stage: &Stage, context: &Context<'_>) -> Result<(), Failure> {
         Ok(Err(error)) => {
             let mut failure = Failure::new(format!("{error:#}"));
             failure.is_gate = error.is::<GateFailed>();
+            failure.is_interrupted = error.is::<Interrupted>();
             Err(failure)
         }
         Err(payload) => {
@@ -119,7 +221,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> &str {
 fn hold_still(project: &Project, stage: &Stage) -> Result<(), Failure> {
     for plug in stage.inputs.iter().flat_map(|port| &port.plugs) {
         if let Plug::Data { path, .. } = plug
-            && !project.is_as_hashed(path)
+            && !project.data.is_as_hashed(&project.root, path)
         {
             let path = path.display();
             return Err(Failure::new(format!("`{path}` changed while it was read; run again")));
@@ -135,11 +237,11 @@ fn lay_inputs(
     stage: &Stage,
     outcomes: &BTreeMap<StageId, &Outcome>,
     dir: &Path,
-) -> io::Result<BTreeMap<&'static str, Vec<Plugged>>> {
+) -> io::Result<BTreeMap<String, Vec<Plugged>>> {
     let lay_port = |port: &Port| -> io::Result<Vec<Plugged>> {
         let mut plugged = Vec::new();
         for (index, plug) in port.plugs.iter().enumerate() {
-            let place = dir.join(port.name).join(index.to_string());
+            let place = dir.join(&port.name).join(index.to_string());
             files::make_dirs(&place)?;
             plugged.push(match plug {
                 Plug::Data { name, path } => {
@@ -157,7 +259,7 @@ fn lay_inputs(
         }
         Ok(plugged)
     };
-    stage.inputs.iter().map(|port| Ok((port.name, lay_port(port)?))).collect()
+    stage.inputs.iter().map(|port| Ok((port.name.clone(), lay_port(port)?))).collect()
 }
 
 fn link(project: &Project, outcome: &Outcome, output: &Output, dir: &Path) -> io::Result<()> {

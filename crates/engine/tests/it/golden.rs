@@ -52,6 +52,23 @@ fn a_recipe_and_an_outcome_have_the_promised_bytes() {
 }
 
 #[test]
+fn the_recipe_of_a_program_has_the_promised_bytes() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = lab().data("d", "x").stage(
+        "p",
+        "kind = \"command\"\ninputs = { d = \"data.d\", one = \"a.out\", all = [\"a.out\", \"b.out\"] }\n\
+         [params]\nrun = [\"./bin/own\", \"{d}\", \"{o}\"]\npass = [\"NOT_THERE\"]\n\
+         environment.N = \"1\"\noutputs = { o = \"o.txt\", p = \"p/*.csv\" }",
+    );
+    lab.write("bin/own", "#!/bin/sh\necho x > o.txt; echo y > p/y.csv\n");
+    let own = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(lab.path("bin/own"), own).unwrap();
+    lab.run();
+    let text = std::fs::read_to_string(lab.document("recipes", &lab.key("p"))).unwrap();
+    is_golden(&text, include_str!("golden/command.json"), "command.json");
+}
+
+#[test]
 fn what_was_once_written_is_still_read() {
     let lock = Lock::parse(include_str!("golden/pipeline.lock"), "golden").unwrap();
     assert_eq!(lock.stages.len(), 8);

@@ -202,9 +202,3 @@ fn outputs_stay_in_their_directory_and_out_of_each_others_way() {
     assert_eq!(lab.read("outputs/p/c/a"), "c/a");
     lab.verify_clean();
 }
-
-#[test]
-fn data_that_is_a_directory_is_refused() {
-    let lab = Lab::new().stage("a", "kind = \"text\"").more("[data]\nall = \"data\"\n");
-    assert_eq!(lab.mistakes(), ["pipeline.toml:5: `data` is a directory, and data are files"]);
-}

@@ -45,7 +45,9 @@ impl Lab {
         let dir = room();
         fs::create_dir_all(dir.path().join("stages")).unwrap();
         fs::create_dir_all(dir.path().join("data")).unwrap();
-        let request = Request { root: dir.path().to_owned(), ..Request::default() };
+        let path = std::env::var("PATH").unwrap();
+        let environment = vec![("PATH".to_owned(), path)];
+        let request = Request { root: dir.path().to_owned(), environment, ..Request::default() };
         let lab = Lab {
             dir,
             stages: Vec::new(),
@@ -190,7 +192,8 @@ impl Lab {
     }
 
     pub(crate) fn project(&self) -> Project {
-        Project::open(self.root(), Path::new(OUTPUTS_DIR), false).unwrap()
+        let project = Project::open(self.root(), Path::new(OUTPUTS_DIR), false).unwrap();
+        project.with_environment(&self.request.environment)
     }
 
     pub(crate) fn run(&self) -> Ran {
@@ -212,13 +215,36 @@ impl Lab {
     }
 
     fn run_with(&self, graph: Graph, targets: &[&str], forced: &[&str]) -> Ran {
-        let project = self.project();
-        let selection = selected(&graph, targets);
+        self.try_run_with(graph, targets, forced).unwrap()
+    }
+
+    /// A run of everything that may not even begin.
+    pub(crate) fn try_run(&self) -> Result<Ran, Error> {
+        self.try_run_with(self.load()?, &[], &[])
+    }
+
+    fn try_run_with(&self, graph: Graph, targets: &[&str], forced: &[&str]) -> Result<Ran, Error> {
+        self.run_selected(&self.project(), &graph, targets, forced)
+    }
+
+    /// Runs everything in a project that was opened before.
+    pub(crate) fn run_on(&self, project: &Project, graph: &Graph) -> Ran {
+        self.run_selected(project, graph, &[], &[]).unwrap()
+    }
+
+    fn run_selected(
+        &self,
+        project: &Project,
+        graph: &Graph,
+        targets: &[&str],
+        forced: &[&str],
+    ) -> Result<Ran, Error> {
+        let selection = selected(graph, targets);
         let forced = forced.iter().flat_map(|name| graph.named(name).unwrap()).collect();
         let told = Told::default();
         let job = Job {
-            project: &project,
-            graph: &graph,
+            project,
+            graph,
             selection,
             forced,
             jobs: self.jobs,
@@ -227,11 +253,11 @@ impl Lab {
             cancel: &self.cancel,
             observer: &told,
         };
-        let reports = schedule::run(&job, self.path("outputs/failed")).unwrap();
-        let run = self.record(&project, &graph, &reports);
+        let reports = schedule::run(&job, self.path("outputs/failed"))?;
+        let run = self.record(project, graph, &reports);
         let Told { warnings, started, .. } = told;
         let warnings = warnings.into_inner().unwrap();
-        Ran { reports, run, warnings, started: started.into_inner().unwrap() }
+        Ok(Ran { reports, run, warnings, started: started.into_inner().unwrap() })
     }
 
     fn record(&self, project: &Project, graph: &Graph, reports: &[Report]) -> Run {

@@ -9,8 +9,11 @@ mod ran;
 mod toys;
 
 mod cache;
+mod command;
+mod command_process;
 mod control;
 mod damage;
+mod data;
 mod export;
 mod failure;
 mod gc;

@@ -7,6 +7,7 @@ use engine::record::Run;
 use engine::schedule::{Event, Observer, Report, Status};
 
 /// What a run did.
+#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) reports: Vec<Report>,
     pub(crate) run: Run,

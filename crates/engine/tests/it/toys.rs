@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use engine::build::Kinds;
+use engine::command::Command;
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, FILE, GateFailed, Goal, Input, Kind, Output, Role};
 use engine::params::{Complaint, Param, Type};
@@ -19,8 +20,11 @@ use serde_json::Value;
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
-    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE, &PROGRAM,
+    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE, &PROGRAM, &COMMAND,
 ];
+
+/// The real thing.
+static COMMAND: Command = Command::new(|| Digest::of(b"command"));
 
 /// All toys, `text` with other code.
 pub(crate) static TOYS_WITH_NEW_TEXT: Kinds = &[&TEXT_2, &CONCAT, &COUNT];
@@ -110,7 +114,7 @@ fn out() -> Output {
 
 fn any_input(arity: Arity) -> Vec<Input> {
     let types = &["text", "number", "tree", FILE];
-    vec![Input { name: "from", types, arity, doc: "what it reads" }]
+    vec![Input { name: "from".into(), types, arity, doc: "what it reads" }]
 }
 
 fn text_param() -> Vec<Param> {
@@ -152,7 +156,7 @@ static COUNT: Toy = Toy {
     params: || vec![Param::new("x", Type::Int(0, 9), 1, "changes nothing")],
     inputs: || {
         let types = &["text", FILE];
-        vec![Input { name: "from", types, arity: Arity::One, doc: "what it counts" }]
+        vec![Input { name: "from".into(), types, arity: Arity::One, doc: "what it counts" }]
     },
     outputs: |_| vec![Output::new("out", "number", "n/count.txt")],
     run: |context| {
@@ -247,7 +251,7 @@ static TREE: Toy = Toy {
 static LIST: Toy = Toy {
     name: "list",
     inputs: || {
-        vec![Input { name: "from", types: &["tree"], arity: Arity::One, doc: "a directory" }]
+        vec![Input { name: "from".into(), types: &["tree"], arity: Arity::One, doc: "a directory" }]
     },
     run: |context| {
         let mut names = Vec::new();

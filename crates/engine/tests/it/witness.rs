@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::project;
+use engine::schedule::Report;
 use engine::stat::Signature;
 use engine::witness::{self, Answer, Question};
 
@@ -15,19 +16,29 @@ use crate::lab::{Lab, flip, make_writable};
 const SETTLED: Duration = Duration::from_millis(60);
 
 fn question(lab: &Lab) -> Question {
-    let program = Signature::of(Path::new("/proc/self/exe")).unwrap();
-    Question { root: lab.root().to_owned(), program, asked: vec!["all".to_owned()] }
+    Question {
+        root: lab.root().to_owned(),
+        program: Signature::of(Path::new("/proc/self/exe")).unwrap(),
+        asked: vec!["all".to_owned()],
+        environment: lab.request.environment.iter().cloned().collect(),
+    }
 }
 
 /// Runs, and remembers the answer as the product does.
 fn remember(lab: &Lab) -> Answer {
-    let ran = lab.run();
-    let (spec, _) = project::load(&lab.request, lab.kinds).unwrap();
+    let (spec, graph) = project::load(&lab.request, lab.kinds).unwrap();
     let project = lab.project();
+    let ran = lab.run_on(&project, &graph);
     let run = project.runs.find("@").unwrap();
-    let result = run.run.result();
-    let answer = Answer { n_stages: ran.reports.len(), run: Some(run.id), result };
-    witness::remember(&question(lab), &project, &spec.sources, &ran.reports, answer.clone());
+    let told = |report: &Report| Some((report.stage.clone(), report.output.clone()?));
+    let answer = Answer {
+        n_stages: ran.reports.len(),
+        run: Some(run.id),
+        result: run.run.result(),
+        told: ran.reports.iter().filter_map(told).collect(),
+    };
+    let (question, sources) = (question(lab), &spec.sources);
+    witness::remember(&question, &project, &graph, sources, &ran.reports, answer.clone());
     answer
 }
 
@@ -59,8 +70,11 @@ fn nothing_changed_is_told_without_a_run() {
     assert_eq!(lab.listing(), before);
 }
 
+/// What happens, in words and as a function.
+type Change<F> = (&'static str, F);
+
 /// What can happen to a project between two runs.
-const CHANGES: &[(&str, fn(&Lab))] = &[
+const CHANGES: &[Change<fn(&Lab)>] = &[
     ("data", |lab| lab.write("data/words.txt", "other words here")),
     ("data is gone", |lab| fs::remove_file(lab.path("data/words.txt")).unwrap()),
     ("a stage", |lab| lab.edit("stages/a.toml", "one", "uno")),
@@ -130,4 +144,67 @@ fn a_file_that_was_just_written_is_not_witnessed() {
     std::thread::sleep(SETTLED);
     remember(&lab);
     assert!(recall(&lab, false).is_some());
+}
+
+/// A program in a directory that PATH names, which reads a directory and a variable.
+fn with_program() -> Lab {
+    let mut lab = Lab::new()
+        .stage(
+            "list",
+            "kind = \"command\"\ninputs.from = \"data.parts\"\n[params]\nrun = [\"lister\", \"{from}\"]\n\
+             pass = [\"COLOUR\"]\noutputs.out = \"out.txt\"",
+        )
+        .more("[data]\nparts = \"parts\"\n");
+    lab.write("parts/deep/a.txt", "a");
+    lab.write("tools/lister", "#!/bin/sh\necho said; echo $COLOUR > out.txt\n");
+    make_executable(&lab.path("tools/lister"));
+    lab.write("earlier/other", "");
+    let path = format!("{}:{}", lab.path("earlier").display(), lab.path("tools").display());
+    lab.request.environment = vec![("PATH".to_owned(), path), ("HOME".to_owned(), "/".to_owned())];
+    std::thread::sleep(SETTLED);
+    lab.run().expect("ran 1");
+    let answer = remember(&lab);
+    assert_eq!(answer.told[0].1.stdout, "said\n");
+    assert_eq!(recall(&lab, false), Some(answer.clone()));
+    assert_eq!(recall(&lab, true), Some(answer));
+    lab
+}
+
+fn make_executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn whatever_a_program_rests_on_ends_the_answer() {
+    let changes: &[Change<fn(&mut Lab)>] = &[
+        ("a file of its directory", |lab| lab.write("parts/deep/a.txt", "b")),
+        ("a new file in its directory", |lab| lab.write("parts/deep/b.txt", "b")),
+        ("a new directory in it", |lab| lab.write("parts/new/b.txt", "b")),
+        ("the program", |lab| {
+            lab.write("tools/lister", "#!/bin/sh\necho other > out.txt\n");
+        }),
+        ("another program of its name that is found first", |lab| {
+            fs::copy(lab.path("tools/lister"), lab.path("earlier/lister")).unwrap();
+        }),
+        ("another PATH", |lab| lab.request.environment[0].1 = "/nowhere".to_owned()),
+        ("a variable that it is passed", |lab| {
+            lab.request.environment.push(("COLOUR".to_owned(), "red".to_owned()));
+        }),
+    ];
+    for (what, change) in changes {
+        let mut lab = with_program();
+        change(&mut lab);
+        assert_eq!(recall(&lab, false), None, "{what}");
+    }
+}
+
+#[test]
+fn what_no_program_reads_of_the_environment_has_no_say() {
+    let mut lab = with_program();
+    lab.request.environment[1].1 = "/home".to_owned();
+    lab.request.environment.push(("TERM".to_owned(), "dumb".to_owned()));
+    assert!(recall(&lab, false).is_some());
+    lab.request.environment.push(("PIPELINE_SET__seed".to_owned(), "8".to_owned()));
+    assert_eq!(recall(&lab, false), None);
 }

@@ -1,0 +1,299 @@
+//! One attempt of a program: its words, its environment, its outputs taken, its failure told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use glob::{MatchOptions, Pattern};
+
+use super::fence::Fence;
+use super::forgotten::Scene;
+use super::process::{self, End, Ended, Launch};
+use super::words::{arguments, quoted, script};
+use super::{Params, Place, SHELL};
+use crate::data;
+use crate::files::{self, make_parent};
+use crate::kind::Context;
+use crate::observed::Observation;
+use crate::room::Room;
+use crate::surroundings::Tool;
+
+/// How much of the end of its output a failure shows.
+const SHOWN_LINES: usize = 20;
+/// How many files are told that it wrote instead of its outputs.
+const MAX_OTHERS: usize = 5;
+
+/// The user stopped the run before the program ended.
+#[derive(Debug, thiserror::Error)]
+#[error("it was interrupted")]
+pub(crate) struct Interrupted;
+
+/// Runs the program of a stage and moves its outputs to where they are taken.
+pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
+    let Some(room) = &context.room else { bail!("a program needs a room") };
+    files::make_dirs(&room.home())?;
+    let attempt = Attempt::new(context, room)?;
+    attempt.make_way()?;
+    let launch = Launch {
+        program: &attempt.program,
+        arguments: &attempt.arguments,
+        dir: &attempt.work,
+        environment: &attempt.environment(),
+        timeout: room.timeout,
+        cancel: room.cancel,
+        fence: attempt.fence.as_ref(),
+    };
+    let ended = process::run(&launch)
+        .with_context(|| format!("cannot start `{}`", attempt.program.display()))?;
+    room.observe(observation(&ended));
+    if attempt.fence.as_ref().is_some_and(Fence::is_open) {
+        (room.warn)("`hermetic` has no effect: this kernel has no Landlock");
+    }
+    let taken = attempt.take_outputs(context)?;
+    let why = match ended.end {
+        End::Exited(status) if status.success() && taken.missing.is_empty() => return Ok(()),
+        End::Exited(status) if status.success() => attempt.not_written(&taken.missing)?,
+        End::Exited(status) => format!("it ended with {}", told(status)),
+        End::TimedOut => {
+            let limit = room.timeout.unwrap_or_default();
+            format!("it was stopped, because it took longer than {}", shown(limit))
+        }
+        End::Cancelled => bail!(Interrupted),
+    };
+    bail!(attempt.failure(&why, &ended))
+}
+
+/// Outputs that were taken from a working directory.
+struct Taken {
+    /// The paths of those that are not there, as they are declared.
+    missing: Vec<String>,
+}
+
+struct Attempt<'a> {
+    params: Params,
+    room: &'a Room<'a>,
+    work: PathBuf,
+    tools: Vec<Tool>,
+    program: PathBuf,
+    arguments: Vec<String>,
+    fence: Option<Fence>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(context: &Context<'_>, room: &'a Room<'a>) -> anyhow::Result<Attempt<'a>> {
+        let params: Params = context.params()?;
+        let project = room.project;
+        let tools = project.outside.tools(&project.root, &params.tools())?;
+        let work = std::path::absolute(room.work())?;
+        let paths = paths(&params, room)?;
+        let mut words: Vec<_> = match &params.run {
+            Some(run) => run.iter().flat_map(|word| arguments(word, &paths)).collect(),
+            None => {
+                let text = script(params.shell.as_deref().unwrap_or_default(), &paths);
+                [SHELL, "-eu", "-c", &text].map(str::to_owned).to_vec()
+            }
+        };
+        if words.is_empty() {
+            bail!("the program is an input that holds no file");
+        }
+        let first = words.remove(0);
+        let program = match params.program() {
+            Some(name) => tools.iter().find(|tool| tool.name == *name).map(|t| t.path.clone()),
+            None => Some(work.join(&first)),
+        };
+        let program = program.with_context(|| format!("`{first}` cannot be found"))?;
+        let fence = params.hermetic.then(|| {
+            let read = tools.iter().flat_map(Tool::parts);
+            let read = read.chain(room.laid.targets.iter().cloned());
+            Fence::new(read.collect(), vec![work.clone(), room.home()])
+        });
+        Ok(Attempt { params, room, work, tools, program, arguments: words, fence })
+    }
+
+    /// Makes the directories that outputs go to; none may stand where an input does.
+    fn make_way(&self) -> anyhow::Result<()> {
+        for declared in self.params.outputs.values() {
+            let place = Place::of(&declared.path);
+            let path = Path::new(place.path);
+            let clashes = |input: &&PathBuf| input.starts_with(path) || path.starts_with(input);
+            if let Some(input) = self.room.laid.files.iter().find(clashes) {
+                let (output, input) = (&declared.path, input.display());
+                bail!("its output `{output}` stands where its input `{input}` does");
+            }
+            let full = self.work.join(path);
+            make_parent(&full)?;
+            if place.is_dir {
+                files::make_dirs(&full)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole environment of the program, sorted by name.
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut dirs: Vec<PathBuf> = Vec::new();
+        for dir in self.tools.iter().map(Tool::dir) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+        let home = std::path::absolute(self.room.home()).unwrap_or_else(|_| self.room.home());
+        if dirs.is_empty() {
+            // An empty PATH would mean the working directory.
+            dirs.push(home.clone());
+        }
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        let home = home.display().to_string();
+        let mut variables = BTreeMap::from([
+            ("PATH".to_owned(), dirs.join(":")),
+            ("HOME".to_owned(), home.clone()),
+            ("TMPDIR".to_owned(), home),
+        ]);
+        let outside = &self.room.project.outside;
+        let passed = self.params.pass.iter();
+        variables.extend(passed.filter_map(|name| Some((name.clone(), outside.variable(name)?))));
+        variables.extend(self.params.environment.clone());
+        variables.into_iter().collect()
+    }
+
+    /// Moves every output that is there to the place that the engine takes it from.
+    fn take_outputs(&self, context: &Context<'_>) -> anyhow::Result<Taken> {
+        let mut missing = Vec::new();
+        for (name, declared) in &self.params.outputs {
+            let place = Place::of(&declared.path);
+            let (from, to) = (self.work.join(place.path), context.output(name));
+            let is_there = match place.pattern {
+                Some(pattern) => self.take_matching(pattern, place.path, &to)?,
+                None if files::link_metadata(&from).is_ok_and(|found| found.is_dir()) => {
+                    let is_filled = place.is_dir && holds_files(&from)?;
+                    if is_filled {
+                        files::rename(&from, &to)?;
+                    }
+                    is_filled
+                }
+                None if place.is_dir => false,
+                None => match files::rename(&from, &to) {
+                    Ok(()) => true,
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                    Err(error) => return Err(error.into()),
+                },
+            };
+            if !is_there {
+                missing.push(declared.path.clone());
+            }
+        }
+        Ok(Taken { missing })
+    }
+
+    fn take_matching(&self, pattern: &str, dir: &str, to: &Path) -> anyhow::Result<bool> {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let pattern = Pattern::new(pattern)?;
+        let mut is_there = false;
+        for found in data::walk(&self.work.join(dir), usize::MAX, &[])? {
+            let path = Path::new(dir).join(&found.name);
+            if pattern.matches_path_with(&path, options) {
+                let to = to.join(&found.name);
+                make_parent(&to)?;
+                files::rename(&self.work.join(&path), &to)?;
+                is_there = true;
+            }
+        }
+        Ok(is_there)
+    }
+
+    fn not_written(&self, missing: &[String]) -> anyhow::Result<String> {
+        let names: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
+        let mut why = format!("it did not write its output {}", names.join(", "));
+        let inputs = &self.room.laid.files;
+        let found = data::walk(&self.work, usize::MAX, &["__pycache__"])?;
+        let others: BTreeSet<_> = found.into_iter().map(|found| found.name).collect();
+        let is_other = |name: &&String| !inputs.contains(Path::new(name.as_str()));
+        let others: Vec<_> = others.iter().filter(is_other).take(MAX_OTHERS).collect();
+        if !others.is_empty() {
+            let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+            why.push_str(&format!(", and wrote {}", others.join(", ")));
+        }
+        Ok(why)
+    }
+
+    /// What is told of a failure: why, the command line, the end of its output, and advice.
+    fn failure(&self, why: &str, ended: &Ended) -> String {
+        let words = self.arguments.iter().map(|word| quoted(word));
+        let name = self.params.program().map_or_else(
+            || self.program.strip_prefix(&self.work).unwrap_or(&self.program).display().to_string(),
+            str::to_owned,
+        );
+        let line: Vec<_> = std::iter::once(quoted(&name)).chain(words).collect();
+        let mut text = format!("{why}\n  $ {}", line.join(" "));
+        let said = if ended.stderr.trim().is_empty() { &ended.stdout } else { &ended.stderr };
+        let lines: Vec<_> = said.lines().collect();
+        let first = lines.len().saturating_sub(SHOWN_LINES);
+        for line in &lines[first..] {
+            text.push_str(&format!("\n  | {line}"));
+        }
+        let root = &self.room.project.root;
+        let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+        let scene = Scene {
+            root: &root,
+            work: &self.work,
+            inputs: &self.room.laid.files,
+            tools: &self.tools,
+            fence: self.fence.as_ref(),
+        };
+        for advice in scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout)) {
+            text.push('\n');
+            text.push_str(&advice);
+        }
+        text
+    }
+}
+
+/// By port, the paths that stand for it.
+fn paths(params: &Params, room: &Room<'_>) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut paths = BTreeMap::new();
+    for (port, places) in &room.laid.words {
+        let text = |path: &PathBuf| {
+            path.to_str().map(str::to_owned).with_context(|| format!("{path:?} is not UTF-8"))
+        };
+        paths.insert(port.clone(), places.iter().map(text).collect::<anyhow::Result<_>>()?);
+    }
+    for (port, declared) in &params.outputs {
+        paths.insert(port.clone(), vec![Place::of(&declared.path).path.to_owned()]);
+    }
+    Ok(paths)
+}
+
+fn holds_files(dir: &Path) -> std::io::Result<bool> {
+    Ok(!data::walk(dir, usize::MAX, &[])?.is_empty())
+}
+
+fn observation(ended: &Ended) -> Observation {
+    let uname = rustix::system::uname();
+    Observation {
+        stdout: ended.stdout.clone(),
+        stderr: ended.stderr.clone(),
+        seconds: ended.seconds,
+        attempts: 1,
+        host: uname.nodename().to_string_lossy().into_owned(),
+        ended: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+    }
+}
+
+/// `exit code 2`, `signal 9 (SIGKILL)`.
+fn told(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => status.to_string().replacen("signal: ", "signal ", 1),
+    }
+}
+
+fn shown(limit: Duration) -> String {
+    humantime::format_duration(limit).to_string()
+}

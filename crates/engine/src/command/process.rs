@@ -1,0 +1,270 @@
+//! Runs one program to its end, as a group of processes that is ended together.
+//!
+//! The calling thread waits for three things at once: the end of the program, and what it writes to
+//! either stream. When time is up or the run is cancelled, the whole group gets SIGTERM, and after
+//! a grace SIGKILL. A group never outlives the program that leads it: whatever it left behind is
+//! killed before the program is reaped, while its number cannot yet be another's. A process that
+//! makes itself a session of its own has left the group, and is not stopped.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::capture::Capture;
+use super::fence::Fence;
+
+/// How long a group may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often it is asked whether the run was cancelled.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The groups that run now.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Kills all groups at once, for a process that must end without waiting for them.
+pub fn kill_all() {
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        signal(Pid::from_raw(*group), Signal::KILL);
+    }
+}
+
+/// A program as it is to be run.
+pub(crate) struct Launch<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) arguments: &'a [String],
+    pub(crate) dir: &'a Path,
+    pub(crate) environment: &'a [(String, String)],
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel: &'a AtomicBool,
+    pub(crate) fence: Option<&'a Fence>,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself, or by a signal that was not this program's.
+    Exited(ExitStatus),
+    /// It took too long.
+    TimedOut,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// What became of a program.
+pub(crate) struct Ended {
+    pub(crate) end: End,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) seconds: f64,
+}
+
+/// Runs a program.
+///
+/// # Errors
+/// What starting it gives.
+pub(crate) fn run(launch: &Launch<'_>) -> io::Result<Ended> {
+    let started = Instant::now();
+    let child = spawn_settled(launch)?;
+    let mut running = Running::new(child, started)?;
+    let end = running.wait(launch)?;
+    let stdout = std::mem::take(&mut running.stdout.capture).text();
+    let stderr = std::mem::take(&mut running.stderr.capture).text();
+    Ok(Ended { end, stdout, stderr, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// Starts a program that may have been written a moment ago. Another thread that starts one of its
+/// own meanwhile holds what was open for writing until that has begun, and such a file cannot run.
+fn spawn_settled(launch: &Launch<'_>) -> io::Result<Child> {
+    const MAX_ATTEMPTS: usize = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 1..MAX_ATTEMPTS {
+        match spawn(launch) {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(PAUSE);
+            }
+            spawned => return spawned,
+        }
+    }
+    spawn(launch)
+}
+
+fn spawn(launch: &Launch<'_>) -> io::Result<Child> {
+    let mut command = Command::new(launch.program);
+    command.args(launch.arguments).current_dir(launch.dir);
+    command.env_clear().envs(launch.environment.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let Some(fence) = launch.fence else { return command.spawn() };
+    // A fence holds for a thread and what it starts, for ever: so the thread is one of its own.
+    std::thread::scope(|scope| {
+        let spawned = scope.spawn(move || {
+            fence.enter()?;
+            command.spawn()
+        });
+        spawned.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it died")))
+    })
+}
+
+/// A stream of the program.
+struct Stream<T> {
+    pipe: Option<T>,
+    capture: Capture,
+}
+
+impl<T: Read + AsFd> Stream<T> {
+    fn new(pipe: Option<T>) -> io::Result<Stream<T>> {
+        if let Some(pipe) = &pipe {
+            ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Stream { pipe, capture: Capture::default() })
+    }
+
+    /// Takes all that is there, without waiting for more.
+    fn drain(&mut self) {
+        const BUFFER_BYTES: usize = 1 << 16;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(n_bytes) => self.capture.add(&buffer[..n_bytes]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.pipe = None,
+            }
+        }
+    }
+}
+
+/// A group that is being stopped.
+struct Stopping {
+    end: End,
+    kill_at: Instant,
+}
+
+/// A program that runs.
+struct Running {
+    child: Child,
+    started: Instant,
+    group: Option<Pid>,
+    /// Readable when the program has ended; `None` when that was seen.
+    ending: Option<OwnedFd>,
+    stdout: Stream<ChildStdout>,
+    stderr: Stream<ChildStderr>,
+}
+
+impl Running {
+    fn new(mut child: Child, started: Instant) -> io::Result<Running> {
+        let pid = Pid::from_child(&child);
+        running(|groups| groups.insert(pid.as_raw_nonzero().get()));
+        let mut streams = || -> io::Result<_> {
+            Ok((
+                pidfd_open(pid, PidfdFlags::empty())?,
+                Stream::new(child.stdout.take())?,
+                Stream::new(child.stderr.take())?,
+            ))
+        };
+        match streams() {
+            Ok((ending, stdout, stderr)) => {
+                let ending = Some(ending);
+                Ok(Running { child, started, group: Some(pid), ending, stdout, stderr })
+            }
+            Err(error) => {
+                signal(Some(pid), Signal::KILL);
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn wait(&mut self, launch: &Launch<'_>) -> io::Result<End> {
+        let mut stopping: Option<Stopping> = None;
+        loop {
+            self.poll(TICK)?;
+            let is_quiet = self.stdout.pipe.is_none() && self.stderr.pipe.is_none();
+            match &stopping {
+                None if self.ending.is_none() => break,
+                Some(_) if self.ending.is_none() && is_quiet => break,
+                Some(stopping) if Instant::now() >= stopping.kill_at => break,
+                Some(_) => {}
+                None => {
+                    let is_late = launch.timeout.is_some_and(|t| self.started.elapsed() >= t);
+                    let end = match launch.cancel.load(Ordering::SeqCst) {
+                        true => Some(End::Cancelled),
+                        false => is_late.then_some(End::TimedOut),
+                    };
+                    if let Some(end) = end {
+                        signal(self.group, Signal::TERM);
+                        stopping = Some(Stopping { end, kill_at: Instant::now() + GRACE });
+                    }
+                }
+            }
+        }
+        let status = self.end()?;
+        Ok(stopping.map_or(End::Exited(status), |stopping| stopping.end))
+    }
+
+    /// Waits until something happens, no longer than that, and takes what was written.
+    fn poll(&mut self, most: Duration) -> io::Result<()> {
+        let mut ready = Vec::new();
+        let ending = self.ending.as_ref().map(AsFd::as_fd);
+        let stdout = self.stdout.pipe.as_ref().map(AsFd::as_fd);
+        let stderr = self.stderr.pipe.as_ref().map(AsFd::as_fd);
+        ready.extend(
+            [ending, stdout, stderr]
+                .into_iter()
+                .flatten()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
+        let most = Timespec { tv_sec: 0, tv_nsec: most.subsec_nanos().into() };
+        let has_ended = match poll(&mut ready, Some(&most)) {
+            Ok(_) => ending.is_some() && ready.first().is_some_and(|fd| !fd.revents().is_empty()),
+            Err(rustix::io::Errno::INTR) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if has_ended {
+            self.ending = None;
+        }
+        self.stdout.drain();
+        self.stderr.drain();
+        Ok(())
+    }
+
+    /// Kills what is left of the group, reaps the program and takes the last of its output.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        signal(self.group, Signal::KILL);
+        let status = self.child.wait();
+        let group = self.group.take();
+        running(|groups| group.map(|group| groups.remove(&group.as_raw_nonzero().get())));
+        self.stdout.drain();
+        self.stderr.drain();
+        status
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.group.is_some() {
+            drop(self.end());
+        }
+    }
+}
+
+fn running<T>(change: impl FnOnce(&mut BTreeSet<i32>) -> T) -> T {
+    change(&mut RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A group that is gone needs no signal.
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, signal);
+    }
+}

@@ -1,0 +1,141 @@
+//! What a run looked at: every file, directory and variable that had a say in what it found.
+//!
+//! Collected when everything is in place, and only if nothing changed since it was read: a text is
+//! compared with what was parsed, a digest with what was remembered. It knows nothing of how the
+//! result is kept (`witness`) or of what will be asked.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::digest::Digest;
+use crate::error::{Source, Sources};
+use crate::graph::{Graph, Plug, Stage};
+use crate::project::{OUTPUTS_DIR, Project};
+use crate::reader::STAGES_DIR;
+use crate::schedule::Report;
+use crate::spec::FILE_NAME;
+use crate::stat::{Seen, Signature};
+use crate::{files, lock, outputs};
+
+/// The variable in whose directories programs are looked up.
+const PATH: &str = "PATH";
+
+/// Everything that had a say.
+pub(crate) struct Looked {
+    pub(crate) seen: Vec<Seen>,
+    /// The names of variables of the caller's environment.
+    pub(crate) variables: BTreeSet<String>,
+}
+
+/// Collects what had a say in a run.
+pub(crate) struct Looker<'a> {
+    project: &'a Project,
+    graph: &'a Graph,
+    looked: Looked,
+    /// Data and programs that were looked at: many stages may share them.
+    paths: BTreeSet<&'a Path>,
+    tools: BTreeSet<Vec<String>>,
+}
+
+impl<'a> Looker<'a> {
+    pub(crate) fn new(project: &'a Project, graph: &'a Graph) -> Looker<'a> {
+        let looked = Looked { seen: Vec::new(), variables: BTreeSet::new() };
+        Looker { project, graph, looked, paths: BTreeSet::new(), tools: BTreeSet::new() }
+    }
+
+    /// What these stages rest on, and what they yielded; `None` when something is not what it was.
+    pub(crate) fn look(
+        mut self,
+        sources: &Sources,
+        reports: &[Report],
+        run: Option<&str>,
+    ) -> Option<Looked> {
+        self.pipeline(sources)?;
+        for report in reports {
+            let stage = self.graph.stage(report.id);
+            self.data(stage)?;
+            self.programs(stage)?;
+            self.outputs(report)?;
+        }
+        self.records(run)?;
+        Some(self.looked)
+    }
+
+    fn see(&mut self, path: String, signature: Option<Signature>, digest: Option<Digest>) {
+        self.looked.seen.push(Seen { path: path.into(), signature, digest });
+    }
+
+    fn signature(&self, path: &str) -> Option<Signature> {
+        Signature::of(&self.project.root.join(path)).ok()
+    }
+
+    /// The files of the pipeline: the texts that were read are still in them, and no stage file
+    /// came or went.
+    fn pipeline(&mut self, sources: &Sources) -> Option<()> {
+        let now = SystemTime::now();
+        let dir = Seen::dir(self.project.root.join(STAGES_DIR), now)?;
+        self.looked.seen.push(dir);
+        let is_file = |source: &&Source| source.name == FILE_NAME || source.name.ends_with(".toml");
+        for source in sources.iter().filter(is_file) {
+            let before = self.signature(&source.name)?;
+            let text = files::read(&self.project.root.join(&source.name)).ok()?;
+            let is_same = text == source.text.as_bytes() && before.is_settled(now);
+            if !is_same || self.signature(&source.name) != Some(before) {
+                return None;
+            }
+            self.see(source.name.clone(), Some(before), Some(Digest::of(&text)));
+        }
+        Some(())
+    }
+
+    fn data(&mut self, stage: &'a Stage) -> Option<()> {
+        for plug in stage.inputs.iter().flat_map(|port| &port.plugs) {
+            if let Plug::Data { path, .. } = plug
+                && self.paths.insert(path)
+            {
+                let Project { root, data, store, .. } = self.project;
+                self.looked.seen.extend(data.seen(root, path, store.stat())?);
+            }
+        }
+        Some(())
+    }
+
+    fn programs(&mut self, stage: &Stage) -> Option<()> {
+        let surroundings = stage.kind.surroundings(&stage.params);
+        self.looked.variables.extend(surroundings.pass.iter().cloned());
+        if !surroundings.tools.is_empty() && self.tools.insert(surroundings.tools.clone()) {
+            self.looked.variables.insert(PATH.to_owned());
+            let Project { root, outside, store, .. } = self.project;
+            self.looked.seen.extend(outside.seen(root, &surroundings, store.stat())?);
+        }
+        Some(())
+    }
+
+    fn outputs(&mut self, report: &Report) -> Option<()> {
+        for file in &report.outcome()?.files {
+            let output = outputs::proved(self.project, &report.stage, file)?;
+            let path = format!("{OUTPUTS_DIR}/{}/{}", report.stage, file.path);
+            self.see(path, Some(output), Some(file.digest));
+            let hex = file.digest.to_string();
+            let object = self.project.store.stat().remembered(&hex, &file.digest)?;
+            let path = format!("{OUTPUTS_DIR}/store/objects/{}/{}", &hex[..2], &hex[2..]);
+            self.see(path, Some(object), None);
+        }
+        Some(())
+    }
+
+    /// The lock, the newest record, and the directory that would tell of a newer one.
+    fn records(&mut self, run: Option<&str>) -> Option<()> {
+        let runs = format!("{OUTPUTS_DIR}/runs");
+        let record = match run {
+            Some(id) => Some(format!("{runs}/{}/run.json", self.project.runs.dir_of(id)?)),
+            None => None,
+        };
+        for path in [lock::FILE_NAME.to_owned(), runs].into_iter().chain(record) {
+            let signature = self.signature(&path);
+            self.see(path, signature, None);
+        }
+        Some(())
+    }
+}

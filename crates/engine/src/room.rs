@@ -1,0 +1,149 @@
+//! The room of one attempt of a program: a working directory with nothing but its inputs.
+//!
+//! ```text
+//! work/    the working directory: the inputs at the places that `layout` tells, then the outputs
+//! home/    HOME and TMPDIR
+//! ```
+//!
+//! Inputs are copies, so that nothing a program writes reaches the project or the store; a large
+//! file is a link instead, and is checked afterwards. It knows nothing of processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::data::{Form, base_of};
+use crate::digest::Digest;
+use crate::files;
+use crate::graph::{Graph, Plug, Stage, StageId};
+use crate::layout;
+use crate::observed::Observation;
+use crate::project::Project;
+use crate::store::Outcome;
+
+/// Files of at least this size are linked and not copied.
+const LINKED_FROM_BYTES: u64 = 64 << 20;
+
+/// Where a program works, and what it must know of the run.
+pub(crate) struct Room<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) dir: &'a Path,
+    pub(crate) laid: Laid,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel: &'a AtomicBool,
+    pub(crate) warn: &'a (dyn Fn(&str) + Sync),
+    pub(crate) observation: Mutex<Option<Observation>>,
+}
+
+impl Room<'_> {
+    pub(crate) fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.join("home")
+    }
+
+    pub(crate) fn observe(&self, observation: Observation) {
+        *self.observation.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation);
+    }
+}
+
+/// The inputs as they were laid out.
+#[derive(Debug, Default)]
+pub(crate) struct Laid {
+    /// By port, the paths that stand for it, relative to the working directory.
+    pub(crate) words: BTreeMap<String, Vec<PathBuf>>,
+    /// Every file, relative to the working directory.
+    pub(crate) files: BTreeSet<PathBuf>,
+    /// The objects that are linked.
+    pub(crate) linked: Vec<Digest>,
+    /// Where links lead.
+    pub(crate) targets: Vec<PathBuf>,
+}
+
+/// Lays the inputs of a stage out below a directory.
+///
+/// # Errors
+/// What copying gives; `AlreadyExists` when two inputs would stand at one place.
+pub(crate) fn lay(
+    project: &Project,
+    graph: &Graph,
+    stage: &Stage,
+    outcomes: &BTreeMap<StageId, &Outcome>,
+    work: &Path,
+) -> io::Result<Laid> {
+    let mut laid = Laid::default();
+    let mut sources = BTreeMap::new();
+    for port in &stage.inputs {
+        let mut words = Vec::new();
+        let places = layout::places(graph, port, project);
+        for (plug, place) in port.plugs.iter().zip(places) {
+            let mut lay = |from: PathBuf, to: PathBuf| -> io::Result<bool> {
+                if let Some(other) = sources.insert(to.clone(), from.clone()) {
+                    return if other == from { Ok(false) } else { Err(clash(&to)) };
+                }
+                let is_linked = place_file(&from, &work.join(&to))?;
+                if is_linked {
+                    laid.targets.push(files::canonical(&from)?);
+                }
+                laid.files.insert(to);
+                Ok(is_linked)
+            };
+            match plug {
+                Plug::Data { path, .. } => {
+                    let base = base_of(&project.root, path);
+                    let files = project.data.files(&project.root, path);
+                    let is_pattern = Form::of(&project.root, path) == Form::Pattern;
+                    let to = |file: &Path| match file.strip_prefix(&base) {
+                        Ok(rest) if rest.as_os_str().is_empty() => place.clone(),
+                        Ok(rest) => place.join(rest),
+                        Err(_) => place.clone(),
+                    };
+                    for file in &files {
+                        lay(project.root.join(file), to(file))?;
+                    }
+                    if is_pattern {
+                        words.extend(files.iter().map(|file| to(file)));
+                    } else {
+                        words.push(place);
+                    }
+                }
+                Plug::Stage { stage, output } => {
+                    let output = &graph.stage(*stage).outputs[*output];
+                    let files = outcomes.get(stage).map(|outcome| outcome.files.as_slice());
+                    let is_of = |file: &&crate::store::OutputFile| file.port == output.name;
+                    for file in files.unwrap_or_default().iter().filter(is_of) {
+                        let rest = Path::new(&file.path).strip_prefix(&output.path);
+                        let rest = rest.ok().filter(|rest| !rest.as_os_str().is_empty());
+                        let to = rest.map_or_else(|| place.clone(), |rest| place.join(rest));
+                        let is_linked = lay(project.store.object(&file.digest), to)?;
+                        laid.linked.extend(is_linked.then_some(file.digest));
+                    }
+                    words.push(place);
+                }
+            }
+        }
+        laid.words.insert(port.name.clone(), words);
+    }
+    Ok(laid)
+}
+
+fn clash(path: &Path) -> io::Error {
+    let message = format!("two inputs would stand at `{}`", path.display());
+    io::Error::new(io::ErrorKind::AlreadyExists, message)
+}
+
+/// Copies a file, or links to it when it is large. Tells whether it is a link.
+fn place_file(from: &Path, to: &Path) -> io::Result<bool> {
+    files::make_parent(to)?;
+    if files::metadata(from)?.len() < LINKED_FROM_BYTES {
+        files::copy(from, to)?;
+        return Ok(false);
+    }
+    files::link(&files::canonical(from)?, to)?;
+    Ok(true)
+}

@@ -1,0 +1,300 @@
+//! What a stage takes from outside of its project: declared environment variables and programs.
+//!
+//! Both are part of the recipe, variables by value and programs by the digest of their bytes, and
+//! nothing else of the caller's environment reaches a program. The engine reads no environment: the
+//! product hands the variables over. A program is its executable, or a directory such as a virtual
+//! environment; what an executable loads from elsewhere (shared libraries, the modules of an
+//! interpreter) is not known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::canonical;
+use crate::data::{self, What};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::files::{self, entries};
+use crate::stat::{Seen, Signature, StatCache};
+
+/// The variable whose directories programs are looked up in.
+const PATH: &str = "PATH";
+/// Directories that hold what an interpreter made of its sources, again and again, with times.
+const LEFT_OUT: &[&str] = &["__pycache__"];
+
+/// What a stage declares of the world around it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Surroundings {
+    /// Variables with their values.
+    pub environment: BTreeMap<String, String>,
+    /// Variables that are taken from the caller.
+    pub pass: Vec<String>,
+    /// Programs: names that are looked up, or paths.
+    pub tools: Vec<String>,
+    /// The parameters that say all this, which the recipe does not say twice.
+    pub told: &'static [&'static str],
+}
+
+impl Surroundings {
+    /// Every declared variable with its value, `None` for one that the caller does not have.
+    pub fn variables(
+        &self,
+        caller: impl Fn(&str) -> Option<String>,
+    ) -> BTreeMap<String, Option<String>> {
+        let passed = self.pass.iter().map(|name| (name.clone(), caller(name)));
+        let own = self.environment.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+        passed.chain(own).collect()
+    }
+}
+
+/// A program or a directory of programs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tool {
+    /// As it is declared.
+    pub(crate) name: String,
+    /// Where it is: absolute, links not followed, because some programs look around where they
+    /// were found.
+    pub(crate) path: PathBuf,
+    /// Whether it is a directory.
+    pub(crate) is_dir: bool,
+}
+
+impl Tool {
+    /// The directory that its programs are in.
+    pub(crate) fn dir(&self) -> PathBuf {
+        let bin = self.path.join("bin");
+        match self.is_dir {
+            true if bin.is_dir() => bin,
+            true => self.path.clone(),
+            false => self.path.parent().unwrap_or(Path::new("/")).to_owned(),
+        }
+    }
+
+    /// What the program must read of itself: the file or directory, what its links lead to, and of
+    /// a program in `X/bin` what it keeps in `X/lib` and the like.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        const BESIDE_BIN: [&str; 4] = ["lib", "lib64", "libexec", "share"];
+        let programs = match self.is_dir {
+            true => entries(&self.dir()).unwrap_or_default(),
+            false => vec![self.path.clone()],
+        };
+        let mut parts = vec![self.path.clone()];
+        for real in programs.iter().filter_map(|path| files::canonical(path).ok()) {
+            let is_own = real.starts_with(&self.path) && self.is_dir;
+            let prefix = real.parent().filter(|dir| dir.ends_with("bin")).and_then(Path::parent);
+            if let Some(prefix) = prefix.filter(|_| !is_own) {
+                parts.extend(BESIDE_BIN.map(|name| prefix.join(name)));
+            }
+            parts.extend((!is_own).then_some(real));
+        }
+        parts.sort();
+        parts.dedup();
+        parts
+    }
+}
+
+/// The world outside of one project.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    variables: BTreeMap<String, String>,
+    /// Where names were found, each looked up once per process.
+    on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
+    /// Digests of programs, each computed once per process.
+    digests: Mutex<BTreeMap<PathBuf, Digest>>,
+}
+
+impl Outside {
+    pub(crate) fn new(variables: &[(String, String)]) -> Outside {
+        Outside { variables: variables.iter().cloned().collect(), ..Outside::default() }
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    /// The declared programs, in their order.
+    ///
+    /// # Errors
+    /// `Missing` with the names of all that cannot be found.
+    pub(crate) fn tools(&self, root: &Path, declared: &[String]) -> Result<Vec<Tool>, Error> {
+        let (found, missing) = self.resolve(root, declared);
+        if missing.is_empty() { Ok(found) } else { Err(not_found(&missing)) }
+    }
+
+    /// The declared programs in their order, and the names of those that cannot be found.
+    fn resolve<'a>(&self, root: &Path, declared: &'a [String]) -> (Vec<Tool>, BTreeSet<&'a str>) {
+        let mut found: Vec<Tool> = Vec::new();
+        let mut missing = BTreeSet::new();
+        let by_path = |name: &&String| name.contains('/') || name.starts_with('.');
+        // Paths first: names may be found in a directory that is declared.
+        for name in declared.iter().filter(by_path) {
+            let path = std::path::absolute(root.join(name)).unwrap_or_else(|_| root.join(name));
+            match files::metadata(&path) {
+                Ok(metadata) => {
+                    found.push(Tool { name: name.clone(), path, is_dir: metadata.is_dir() });
+                }
+                Err(_) => drop(missing.insert(name.as_str())),
+            }
+        }
+        for name in declared.iter().filter(|name| !by_path(name)) {
+            let own = found.iter().filter(|tool| tool.is_dir).map(Tool::dir).collect::<Vec<_>>();
+            match self.look_up(name, &own) {
+                Some(path) => found.push(Tool { name: name.clone(), path, is_dir: false }),
+                None => drop(missing.insert(name.as_str())),
+            }
+        }
+        found.sort_by_key(|tool| declared.iter().position(|name| *name == tool.name));
+        (found, missing)
+    }
+
+    /// Fails with every one of these programs that cannot be found.
+    ///
+    /// # Errors
+    /// `Missing` with the names of all that cannot be found.
+    pub(crate) fn require(
+        &self,
+        root: &Path,
+        declared: BTreeSet<Vec<String>>,
+    ) -> Result<(), Error> {
+        let missing: BTreeSet<_> =
+            declared.iter().flat_map(|tools| self.resolve(root, tools).1).collect();
+        if missing.is_empty() { Ok(()) } else { Err(not_found(&missing)) }
+    }
+
+    fn look_up(&self, name: &str, own: &[PathBuf]) -> Option<PathBuf> {
+        let found = own.iter().map(|dir| dir.join(name)).find(|path| is_executable(path));
+        found.or_else(|| self.on_path(name))
+    }
+
+    /// Where a name is found on the caller's PATH.
+    fn on_path(&self, name: &str) -> Option<PathBuf> {
+        let mut known = self.on_path.lock().unwrap_or_else(PoisonError::into_inner);
+        let search = || {
+            let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
+            let dirs = path.split(':').map(Path::new).filter(|dir| dir.is_absolute());
+            dirs.map(|dir| dir.join(name)).find(|path| is_executable(path))
+        };
+        known.entry(name.to_owned()).or_insert_with(search).clone()
+    }
+
+    /// The digests of declared programs by name.
+    ///
+    /// # Errors
+    /// `Missing` with the names of all that cannot be found; else what reading gives.
+    pub(crate) fn digests(
+        &self,
+        root: &Path,
+        surroundings: &Surroundings,
+        stat: &StatCache,
+    ) -> Result<BTreeMap<String, Digest>, Error> {
+        let mut digests = BTreeMap::new();
+        for tool in self.tools(root, &surroundings.tools)? {
+            let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+            let digest = match known.get(&tool.path) {
+                Some(digest) => *digest,
+                None => {
+                    let digest = hash(&tool, stat).map_err(Error::io("read", &tool.path))?;
+                    known.insert(tool.path.clone(), digest);
+                    digest
+                }
+            };
+            digests.insert(tool.name, digest);
+        }
+        Ok(digests)
+    }
+}
+
+impl Outside {
+    /// What the programs of a stage rest on: their bytes, and the directories in which others of
+    /// the same name might come to stand before them. `None` when one of them is not what it was
+    /// hashed as, or changed so lately that a second change might go unseen.
+    pub(crate) fn seen(
+        &self,
+        root: &Path,
+        surroundings: &Surroundings,
+        stat: &StatCache,
+    ) -> Option<Vec<Seen>> {
+        let now = SystemTime::now();
+        let mut seen = Vec::new();
+        for tool in self.tools(root, &surroundings.tools).ok()? {
+            if tool.is_dir {
+                for dir in data::dirs(&tool.path, usize::MAX, LEFT_OUT).ok()? {
+                    seen.push(Seen::dir(dir, now)?);
+                }
+                for found in data::walk(&tool.path, usize::MAX, LEFT_OUT).ok()? {
+                    let path = tool.path.join(&found.name);
+                    seen.extend(match found.what {
+                        What::File => Some(seen_file(path, stat)?),
+                        _ => None,
+                    });
+                }
+            } else {
+                for dir in self.searched(&tool) {
+                    seen.push(Seen::dir(dir, now)?);
+                }
+                seen.push(seen_file(tool.path, stat)?);
+            }
+        }
+        Some(seen)
+    }
+
+    /// The directories of the caller's PATH in which a program was searched, down to its own.
+    fn searched(&self, tool: &Tool) -> Vec<PathBuf> {
+        let own = tool.dir();
+        let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
+        let dirs: Vec<_> = path.split(':').map(PathBuf::from).collect();
+        let n_before = dirs.iter().position(|dir| *dir == own).map_or(0, |index| index + 1);
+        dirs.into_iter().take(n_before).filter(|dir| dir.is_absolute()).collect()
+    }
+}
+
+fn seen_file(path: PathBuf, stat: &StatCache) -> Option<Seen> {
+    let (signature, digest) = stat.entry(&memory_name(&path))?;
+    let is_same = Signature::of(&path).is_ok_and(|now| now == signature);
+    is_same.then_some(Seen { path, signature: Some(signature), digest: Some(digest) })
+}
+
+/// What the digest of a program is remembered under.
+fn memory_name(path: &Path) -> String {
+    format!("tool:{}", path.display())
+}
+
+fn is_executable(path: &Path) -> bool {
+    const ANYBODY: u32 = 0o111;
+    files::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & ANYBODY != 0)
+}
+
+fn not_found(missing: &BTreeSet<&str>) -> Error {
+    let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+    let (what, them) = match names.len() {
+        1 => ("the program", "it"),
+        _ => ("the programs", "them"),
+    };
+    Error::Missing(format!(
+        "{what} {} cannot be found\nhint: install {them}, or name {them} by path: a name is looked \
+         up in the caller's PATH, a path begins at the project",
+        names.join(", ")
+    ))
+}
+
+/// The digest of an executable, or of the list of what a directory holds.
+fn hash(tool: &Tool, stat: &StatCache) -> io::Result<Digest> {
+    let digest_of = |path: &Path| stat.digest(path, &memory_name(path));
+    if !tool.is_dir {
+        return Ok(digest_of(&tool.path)?.0);
+    }
+    let mut list: Vec<(String, String)> = Vec::new();
+    for found in data::walk(&tool.path, usize::MAX, LEFT_OUT)? {
+        let told = match found.what {
+            What::File => digest_of(&tool.path.join(&found.name))?.0.to_string(),
+            What::Link(to) => format!("-> {}", to.display()),
+            What::Other(is) => is.to_owned(),
+        };
+        list.push((found.name, told));
+    }
+    Ok(Digest::of(&canonical::to_bytes(&list)))
+}

@@ -1,0 +1,283 @@
+//! Programs as processes: what they say, how they fail, how they are stopped.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine::graph::Graph;
+use engine::observed::Observation;
+
+use crate::lab::Lab;
+use crate::ran::Ran;
+
+/// A lab with one stage `s`, a script that writes `out.txt`.
+fn lab(script: &str) -> Lab {
+    let text = format!(
+        "kind = \"command\"\n[params]\ntools = [\"sleep\"]\nshell = '''{script}'''\n\
+         outputs.out = \"out.txt\""
+    );
+    Lab::new().stage("s", &text)
+}
+
+fn with_control(lab: &Lab, seconds: f64, retries: u32) -> Graph {
+    let mut graph = lab.load().unwrap();
+    graph.stages[0].control.timeout = Some(Duration::from_secs_f64(seconds));
+    graph.stages[0].control.retries = retries;
+    graph
+}
+
+#[track_caller]
+fn output(ran: &Ran) -> Observation {
+    ran.report("s").output.clone().unwrap()
+}
+
+/// The processes whose command line has this word.
+fn processes_with(word: &str) -> usize {
+    let has_word = |dir: &Path| {
+        let words = fs::read(dir.join("cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|found| found == word.as_bytes())
+    };
+    fs::read_dir("/proc").unwrap().flatten().filter(|entry| has_word(&entry.path())).count()
+}
+
+#[track_caller]
+fn wait_until(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never came true");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_a_program_says_is_kept_and_told_again_on_a_hit() {
+    let lab = lab("echo said; echo warned >&2; echo x > out.txt");
+    let ran = lab.run().expect("ran 1");
+    let said = output(&ran);
+    assert_eq!((&*said.stdout, &*said.stderr, said.attempts), ("said\n", "warned\n", 1));
+    let cached = lab.run().expect("cached 1");
+    assert_eq!(output(&cached), said);
+    assert_eq!(lab.project().store.observed(&lab.key("s")), Some(said));
+}
+
+#[test]
+fn losing_what_a_program_said_costs_nothing_else() {
+    let lab = lab("echo said; echo x > out.txt");
+    lab.run().expect("ran 1");
+    fs::remove_dir_all(lab.path("outputs/store/observed")).unwrap();
+    fs::write(lab.path("outputs/store/observed"), "in the way").unwrap();
+    let cached = lab.run().expect("cached 1");
+    assert_eq!(cached.report("s").output, None);
+    lab.force(&["s"]).expect("ran 1");
+}
+
+#[test]
+fn another_log_with_the_same_outputs_is_no_conflict() {
+    let lab = lab("date +%N; echo $$; echo x > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"date\"");
+    let first = output(&lab.run());
+    let again = lab.force(&["s"]).expect("ran 1");
+    assert_ne!(output(&again).stdout, first.stdout);
+    assert_eq!(again.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_program_cannot_read_from_its_caller() {
+    let lab = lab("if read line; then echo got > out.txt; else echo nothing > out.txt; fi");
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/s/out.txt"), "nothing\n");
+}
+
+#[test]
+fn a_failure_shows_the_code_the_command_and_the_end_of_the_output() {
+    let lab = lab(
+        "i=0; while [ $i -lt 30 ]; do echo line $i >&2; i=$((i+1)); done; echo half > out.txt; exit 3",
+    );
+    let ran = lab.run().expect("failed 1");
+    let message = &ran.failure("s").message;
+    assert!(
+        message.starts_with("it ended with exit code 3\n  $ /bin/sh -eu -c 'i=0;"),
+        "{message}"
+    );
+    assert!(message.contains("| line 10\n") && message.ends_with("| line 29"), "{message}");
+    assert!(!message.contains("| line 9\n"), "{message}");
+    assert_eq!(lab.read("outputs/failed/s/out.txt"), "half\n");
+    assert!(!lab.path("outputs/s").exists());
+    assert_eq!(lab.project().store.named("outcomes").unwrap(), []);
+}
+
+#[test]
+fn a_signal_is_named() {
+    let lab = lab("kill -SEGV $$");
+    let ran = lab.run().expect("failed 1");
+    assert!(ran.failure("s").message.starts_with("it ended with signal 11 (SIGSEGV)"));
+}
+
+#[test]
+fn an_output_that_was_not_written_is_named_beside_what_was() {
+    let lab = lab("echo x > oút.txt");
+    let ran = lab.run().expect("failed 1");
+    let message = &ran.failure("s").message;
+    assert!(
+        message.starts_with("it did not write its output `out.txt`, and wrote `oút.txt`\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_program_that_cannot_be_started_fails() {
+    let lab = lab("true");
+    lab.write("bin/broken", "#!/no/such/interpreter\n");
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(lab.path("bin/broken"), fs::Permissions::from_mode(0o755)).unwrap();
+    let lab =
+        lab.stage("s", "kind = \"command\"\n[params]\nrun = [\"./bin/broken\"]\noutputs.o = \"o\"");
+    let ran = lab.run().expect("failed 1");
+    assert!(ran.failure("s").message.starts_with("cannot start `"), "{:?}", ran.failure("s"));
+}
+
+#[test]
+fn a_long_output_is_cut_in_the_middle() {
+    let lab =
+        lab("echo begin; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; echo x > out.txt");
+    let said = output(&lab.run().expect("ran 1")).stdout;
+    assert!(said.len() < (1 << 20) + 200, "{}", said.len());
+    assert!(said.starts_with("begin\nx") && said.ends_with("x\nend\n"));
+    assert!(said.contains(" bytes are left out here]"));
+}
+
+#[test]
+fn a_time_out_ends_children_of_children() {
+    let lab = lab("(sleep 31.4151 & sleep 31.4151 & wait) & sleep 31.4151");
+    let graph = with_control(&lab, 0.3, 0);
+    let start = Instant::now();
+    let ran = lab.run_graph(graph).expect("failed 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let message = &ran.failure("s").message;
+    assert!(
+        message.starts_with("it was stopped, because it took longer than 300ms\n"),
+        "{message}"
+    );
+    assert_eq!(processes_with("31.4151"), 0);
+}
+
+#[test]
+fn what_ignores_the_signal_is_killed_after_a_grace() {
+    let lab = lab("trap '' TERM; echo on >&2; sleep 31.4152 & sleep 31.4152; sleep 31.4152");
+    let graph = with_control(&lab, 0.2, 0);
+    let start = Instant::now();
+    lab.run_graph(graph).expect("failed 1");
+    assert!(start.elapsed() >= Duration::from_secs(2) && start.elapsed() < Duration::from_secs(12));
+    wait_until(|| processes_with("31.4152") == 0);
+}
+
+#[test]
+fn a_program_may_clean_up_when_it_is_stopped() {
+    let flag = tempfile::tempdir().unwrap();
+    let file = flag.path().join("cleaned");
+    let lab =
+        lab(&format!("trap 'echo x > {}; exit 1' TERM; sleep 31.4153 & wait", file.display()));
+    lab.run_graph(with_control(&lab, 0.2, 0)).expect("failed 1");
+    assert!(file.exists());
+}
+
+#[test]
+fn what_a_program_leaves_running_is_ended_with_it() {
+    let lab = lab("sleep 31.4154 & echo x > out.txt");
+    let start = Instant::now();
+    lab.run().expect("ran 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    wait_until(|| processes_with("31.4154") == 0);
+}
+
+#[test]
+fn a_cancelled_run_stops_its_programs_and_starts_no_more() {
+    let lab = lab("sleep 31.4155 & sleep 31.4155; echo x > out.txt");
+    let lab = lab.stage("late", "kind = \"text\"\nafter = [\"s\"]");
+    let ran = thread::scope(|scope| {
+        let running = scope.spawn(|| lab.run());
+        wait_until(|| processes_with("31.4155") == 2);
+        lab.cancel.store(true, Ordering::SeqCst);
+        running.join().unwrap()
+    });
+    let ran = ran.expect("failed 1, skipped 1");
+    assert!(ran.failure("s").is_interrupted);
+    assert_eq!(processes_with("31.4155"), 0);
+}
+
+#[test]
+fn a_program_that_fails_once_is_tried_again_in_a_new_directory() {
+    let outside = tempfile::tempdir().unwrap();
+    let flag = outside.path().join("tried");
+    let text = format!(
+        "test ! -e left; touch left; if [ ! -e {0} ]; then touch {0}; exit 1; fi; echo x > out.txt",
+        flag.display()
+    );
+    let lab = lab(&text);
+    let ran = lab.run_graph(with_control(&lab, 60.0, 1)).expect("ran 1");
+    assert_eq!(output(&ran).attempts, 2);
+    assert_eq!(
+        ran.warnings,
+        ["stage `s` failed and is tried again (1 of 1): it ended with exit code 1"]
+    );
+    lab.run().expect("cached 1");
+}
+
+#[test]
+fn attempts_come_to_an_end() {
+    let lab = lab("exit 1");
+    let ran = lab.run_graph(with_control(&lab, 60.0, 2)).expect("failed 1");
+    assert_eq!(ran.warnings.len(), 2);
+}
+
+#[test]
+fn a_file_of_the_project_that_is_no_input_is_named() {
+    let lab = lab("cat data/extra.csv > out.txt");
+    lab.write("data/extra.csv", "x");
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(message.contains("\n`data/extra.csv` is not an input of this stage\n"), "{message}");
+    let hint = "hint: add `extra = \"data/extra.csv\"` under `[data]` and `extra = \"data.extra\"` \
+                under `[inputs]` of the stage";
+    assert!(message.contains(hint), "{message}");
+}
+
+#[test]
+fn a_hermetic_program_reads_nothing_but_what_it_was_given() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret.txt");
+    fs::write(&secret, "x").unwrap();
+    let lab = lab(&format!("cat {} > out.txt", secret.display()));
+    lab.run().expect("ran 1");
+    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+    let ran = lab.run().expect("failed 1");
+    assert_eq!(ran.warnings, Vec::<String>::new());
+    let message = &ran.failure("s").message;
+    let named = format!("\n`{}` is neither an input nor a tool of this stage\n", secret.display());
+    assert!(message.contains(&named), "{message}");
+}
+
+#[test]
+fn a_hermetic_program_works_with_its_inputs_and_its_own_directories() {
+    let text = "kind = \"command\"\ninputs.d = \"data.d\"\n[params]\nhermetic = true\n\
+                shell = 'cat {d} > $TMPDIR/x; mkdir deep; mv $TMPDIR/x deep/x; cp deep/x {out}; \
+                echo gone > /dev/null'\noutputs.out = \"out.txt\"";
+    let lab = Lab::new().data("d", "given").stage("s", text);
+    let ran = lab.run().expect("ran 1");
+    assert_eq!((lab.read("outputs/s/out.txt"), ran.warnings), ("given".to_owned(), Vec::new()));
+}
+
+#[test]
+fn a_hermetic_program_cannot_write_to_the_project() {
+    let lab = lab("");
+    let target = lab.path("data/stolen.txt");
+    let text = format!(
+        "kind = \"command\"\n[params]\nhermetic = true\nshell = 'echo x > {}'\n\
+         outputs.out = \"out.txt\"",
+        target.display()
+    );
+    let lab = lab.stage("s", &text);
+    lab.run().expect("failed 1");
+    assert!(!target.exists());
+}
