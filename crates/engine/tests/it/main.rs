@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod lab;
+mod process;
 mod ran;
 mod toys;
 
@@ -13,10 +14,15 @@ mod control;
 mod damage;
 mod export;
 mod failure;
+mod faults;
+mod full;
 mod gc;
 mod golden;
 mod graph;
+mod killed;
 mod lock;
+mod matrix;
+mod old;
 mod outputs;
 mod params;
 mod plan;
@@ -26,6 +32,7 @@ mod schedule;
 mod select;
 mod spec;
 mod store;
+mod together;
 mod variants;
 mod verify;
 
