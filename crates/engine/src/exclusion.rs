@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -30,15 +30,15 @@ pub struct Lock {
 impl Lock {
     /// Opens the lock that a file is as a whole, making the file when it is missing.
     pub(crate) fn open(path: PathBuf) -> io::Result<Lock> {
-        pass(Operation::Open, &path)?;
+        pass(Operation::Open, &path).map_err(|error| at(&path, error))?;
         let open = || OpenOptions::new().create(true).read(true).append(true).open(&path);
         let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_parent(&path)?;
-                open()?
+                make_parent(&path).and_then(|()| open())
             }
-            opened => opened?,
+            opened => opened,
         };
+        let file = file.map_err(|error| at(&path, error))?;
         Ok(Lock { file, path, start: 0, len: 0 })
     }
 
@@ -76,7 +76,7 @@ impl Lock {
     }
 
     fn call(&self, kind: libc::c_int, is_patient: bool) -> io::Result<bool> {
-        pass(Operation::Lock, &self.path)?;
+        pass(Operation::Lock, &self.path).map_err(|error| at(&self.path, error))?;
         let range = libc::flock {
             l_type: kind as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
@@ -97,6 +97,11 @@ impl Lock {
             }
         }
     }
+}
+
+/// An error that says which lock it is about: who takes one cannot know its file.
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -257,7 +258,8 @@ impl Context<'_> {
     /// # Errors
     /// What writing the file gives.
     pub fn write(&self, port: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(files::write(&self.output(port), bytes)?)
+        let path = self.output(port);
+        files::write(&path, bytes).with_context(|| format!("cannot write `{}`", path.display()))
     }
 
     /// 32 random bytes for one use, derived from the pipeline's seed, the kind and a label: a use

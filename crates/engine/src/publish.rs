@@ -121,13 +121,20 @@ impl Store {
     }
 
     /// Writes a file by way of the room of this process, so that it is either whole or not there.
-    /// Records can be written where the store cannot: then they are written beside.
+    /// Records can be written where the store cannot: then they are written beside. A directory in
+    /// its place is set aside.
     pub(crate) fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
         match (self.room(), place.parent()) {
             (Err(_), Some(beside)) if !place.starts_with(self.root()) => {
                 files::publish(place, bytes, beside)
             }
-            (room, _) => files::publish(place, bytes, room?),
+            (room, _) => match files::publish(place, bytes, room?) {
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    self.quarantine(place);
+                    files::publish(place, bytes, self.room()?)
+                }
+                published => published,
+            },
         }
     }
 

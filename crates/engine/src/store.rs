@@ -76,8 +76,9 @@ impl Store {
                 return Err(Error::io("read", &format)(error));
             }
             Err(_) => {
-                files::make_dirs(root).map_err(Error::io("make", root))?;
-                files::publish(&format, LAYOUT.as_bytes(), root)
+                // By way of scratch, so that whatever a killed process leaves is swept.
+                Scratch::new(&root.join("scratch"))
+                    .and_then(|room| files::publish(&format, LAYOUT.as_bytes(), room.path()))
                     .map_err(Error::io("write", &format))?;
             }
         }

@@ -283,6 +283,7 @@ fn check_conflicts(project: &Project) -> Result<Vec<Finding>, Error> {
             let read = files::read(&other).ok();
             let finding = match read.and_then(|bytes| Conflict::read(&bytes, first.as_ref())) {
                 Some(conflict) => {
+                    findings.extend(missing_objects(project, &conflict.other.outcome, &shown));
                     let message = format!(
                         "recipe {} gave other bytes at another time: {}{}",
                         conflict.stands.outcome.key.short(),

@@ -298,7 +298,8 @@ fn collect(project: &Project, stage: &Stage, dir: &Path) -> Result<Vec<OutputFil
         let Some(output) = stage.outputs.iter().find(is_of) else {
             return Err(Failure::new(format!("it wrote `{text}`, which is none of its outputs")));
         };
-        if !files::link_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        let metadata = files::link_metadata(&path).map_err(Error::io("store", relative))?;
+        if !metadata.is_file() {
             return Err(Failure::new(format!("its output `{text}` is not a regular file")));
         }
         let adopted = project.store.adopt(&path);

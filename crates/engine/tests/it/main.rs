@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod lab;
+mod process;
 mod ran;
 mod toys;
 
@@ -16,10 +17,15 @@ mod damage;
 mod data;
 mod export;
 mod failure;
+mod faults;
+mod full;
 mod gc;
 mod golden;
 mod graph;
+mod killed;
 mod lock;
+mod matrix;
+mod old;
 mod outputs;
 mod params;
 mod plan;
@@ -29,6 +35,7 @@ mod schedule;
 mod select;
 mod spec;
 mod store;
+mod together;
 mod variants;
 mod verify;
 mod witness;

@@ -1,0 +1,130 @@
+//! What the fuzz targets share: kinds without work, a project from one text, sealed documents.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use engine::build::Kinds;
+use engine::canonical;
+use engine::digest::Digest;
+use engine::error::Error;
+use engine::graph::Graph;
+use engine::kind::{Arity, Context, FILE, Input, Kind, Output};
+use engine::params::{Param, Type};
+use engine::project;
+use engine::spec::Request;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A kind that has inputs, outputs and parameters of several types, and does nothing.
+struct Idle;
+
+impl Kind for Idle {
+    fn name(&self) -> &'static str {
+        "idle"
+    }
+
+    fn about(&self) -> &'static str {
+        "does nothing"
+    }
+
+    fn code(&self) -> Digest {
+        Digest::of(b"1")
+    }
+
+    fn params(&self) -> Type {
+        Type::Record(vec![
+            Param::new("text", Type::Text, "x", "a text"),
+            Param::new("count", Type::Int(0, 9), 1, "a number"),
+            Param::new("way", Type::Choice(&["left", "right"]), "left", "a choice"),
+        ])
+    }
+
+    fn inputs(&self, _: &serde_json::Value) -> Vec<Input> {
+        vec![Input { name: "from", types: &["text", FILE], arity: Arity::Many, doc: "anything" }]
+    }
+
+    fn outputs(&self, _: &serde_json::Value) -> Vec<Output> {
+        vec![Output::new("out", "text", "out.txt")]
+    }
+
+    fn run(&self, _: &Context<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+static KINDS: Kinds = &[&Idle];
+
+/// Loads a project from one text: `pipeline.toml`, then stage files, each behind `---- NAME`.
+///
+/// # Panics
+/// When a mistake has a place outside of its source, or the project cannot be written.
+pub fn load(text: &str) {
+    let dir =
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
+    fs::create_dir(dir.path().join("stages")).expect("a directory");
+    let mut place = dir.path().join("pipeline.toml");
+    let mut part = String::new();
+    for line in text.lines() {
+        let name = line.strip_prefix("---- ").filter(|name| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            !name.is_empty() && name.len() < 60 && name.chars().all(is_plain)
+        });
+        if let Some(name) = name {
+            fs::write(&place, &part).expect("a file");
+            place = dir.path().join("stages").join(format!("{name}.toml"));
+            part.clear();
+        } else {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    fs::write(&place, &part).expect("a file");
+    let request = Request { root: dir.path().to_owned(), ..Request::default() };
+    if let Err(Error::Config(mistakes)) = project::load(&request, KINDS) {
+        for diagnostic in &mistakes.diagnostics {
+            assert!(!diagnostic.message.is_empty());
+            let Some(place) = &diagnostic.place else { continue };
+            let text = &mistakes.sources.get(place.source).text;
+            assert!(text.get(place.span.clone()).is_some(), "{diagnostic:?} in {text:?}");
+            mistakes.sources.locate(place);
+        }
+    }
+}
+
+/// A graph with stages of these names and nothing else, whatever the names are.
+pub fn graph_of<'n>(names: impl Iterator<Item = &'n String>) -> Graph {
+    let stage = |name: &String| engine::graph::Stage {
+        name: name.clone(),
+        group: name.clone(),
+        variant: None,
+        kind: &Idle,
+        params: serde_json::Value::Null,
+        seed: None,
+        inputs: Vec::new(),
+        after: Vec::new(),
+        outputs: Vec::new(),
+        control: engine::graph::Control::default(),
+    };
+    let stages = names.map(stage).collect();
+    Graph { name: "fuzz".to_owned(), stages, resources: BTreeMap::new() }
+}
+
+/// A document with a digest of itself, as it is stored.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Sealed<T> {
+    check: String,
+    document: T,
+}
+
+/// Reads a document, sealed or bare: what is read writes back to bytes that read to the same.
+///
+/// # Panics
+/// When it does not.
+pub fn reads_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
+    let sealed = canonical::from_bytes::<Sealed<T>>(bytes).map(|sealed| sealed.document);
+    let Ok(document) = sealed.or_else(|_| canonical::from_bytes::<T>(bytes)) else { return };
+    let written = canonical::to_bytes(&document);
+    let again: T = canonical::from_bytes(&written).expect("what is written is read");
+    assert_eq!(again, document);
+    assert_eq!(canonical::to_bytes(&again), written);
+}

@@ -1,0 +1,84 @@
+//! SIGKILL at any moment: nothing is lost, nothing partial is seen, nothing has to be unlocked.
+//!
+//! `KILLS=5000` kills that often; `SEED` begins at another graph.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::lab::Lab;
+use crate::process::{Dice, Orders, asked, nothing_is_left, random_lab, visible};
+
+/// How many kills there are unless the environment says more.
+const KILLS: u64 = 240;
+
+/// What a run gives that nobody disturbs.
+struct Undisturbed {
+    result: String,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    lasts: Duration,
+}
+
+/// The change that every graph knows.
+fn change(lab: &Lab) {
+    lab.edit("stages/s0.toml", "text 0", "other text");
+}
+
+fn undisturbed(seed: u64, is_changed: bool) -> Undisturbed {
+    let lab = random_lab(&mut Dice(seed));
+    if is_changed {
+        change(&lab);
+    }
+    let started = Instant::now();
+    let result = Orders::run(lab.root()).end().result();
+    let lasts = started.elapsed();
+    Undisturbed { result, files: visible(&lab).into_iter().collect(), lasts }
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+    let seed = asked("SEED", 1);
+    let kills = asked("KILLS", KILLS);
+    let mut n_killed = 0;
+    for round in seed.. {
+        let known = [undisturbed(round, false), undisturbed(round, true)];
+        let mut dice = Dice(round << 32);
+        for _ in 0..10 {
+            if n_killed >= kills {
+                return;
+            }
+            n_killed += kill_and_go_on(round, &known, &mut dice);
+        }
+    }
+}
+
+/// Kills a few runs of one project, the second half of them after a change, and runs it to its end.
+fn kill_and_go_on(round: u64, known: &[Undisturbed; 2], dice: &mut Dice) -> u64 {
+    let lab = random_lab(&mut Dice(round));
+    let n_kills = 1 + dice.below(4);
+    let changes_at = dice.below(2 * n_kills);
+    let is_changed = changes_at < n_kills;
+    let mut story = format!("graph {round}");
+    let mut n_killed = 0;
+    for turn in 0..n_kills {
+        if turn == changes_at {
+            change(&lab);
+            story.push_str(", changed");
+        }
+        let pause = known[0].lasts.mul_f64(dice.below(1000) as f64 / 1000.0);
+        story.push_str(&format!(", killed after {pause:?}"));
+        n_killed += u64::from(Orders::run(lab.root()).kill_after(pause));
+        for (path, bytes) in visible(&lab) {
+            let is_whole = known.iter().any(|known| known.files.get(&path) == Some(&bytes));
+            assert!(is_whole, "{story}: {} is partial: {} bytes", path.display(), bytes.len());
+        }
+    }
+    let expected = &known[usize::from(is_changed)];
+    assert_eq!(Orders::run(lab.root()).end().result(), expected.result, "{story}");
+    assert_eq!(visible(&lab).into_iter().collect::<BTreeMap<_, _>>(), expected.files, "{story}");
+    assert_eq!(lab.verify(), [], "{story}");
+    nothing_is_left(&lab, &story);
+    let again = Orders::run(lab.root()).end();
+    assert_eq!(again.told("ran"), None, "{story}: {again:?}");
+    n_killed
+}

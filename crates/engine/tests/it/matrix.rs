@@ -1,0 +1,226 @@
+//! Every damage to every file of a finished project: `run`, `verify` and `gc` name it and heal it.
+//!
+//! The files are found by walking, so that a new kind of file is tried without a word here.
+//! `MATRIX=all` tries each file of each kind; otherwise one or two of each.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use engine::gc::{self, Policy};
+use engine::project::{OUTPUTS_DIR, Project};
+use engine::verify;
+
+use crate::lab::{Lab, flip, make_writable, tamper};
+use crate::process::{OWN_PARTS, Orders, files_below, visible};
+
+type Damage = (&'static str, fn(&Path));
+
+const DAMAGES: [Damage; 7] = [
+    ("flipped", |path| if is_empty(path) { tamper(path, |b| b.push(1)) } else { flip(path) }),
+    ("truncated", |path| tamper(path, |bytes| bytes.truncate(bytes.len() / 2))),
+    ("emptied", |path| tamper(path, Vec::clear)),
+    ("removed", |path| fs::remove_file(path).unwrap()),
+    ("replaced by a directory", |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir_all(path.join("inside")).unwrap();
+    }),
+    ("replaced by a dangling link", |path| {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap();
+    }),
+    ("made unreadable", |path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+    }),
+];
+
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).unwrap().len() == 0
+}
+
+/// A project with two runs, a conflict, a failure that was kept, and something set aside.
+fn finished() -> Lab {
+    let lab = Lab::diamond()
+        .stage("t", "kind = \"tree\"\nparams.text = \"pq\"")
+        .stage("tick", "kind = \"clock\"")
+        .stage("last", "kind = \"lineage\"\ninputs.from = \"size.out\"");
+    lab.run().expect("ran 7");
+    lab.edit("stages/b.toml", "two", "three");
+    flip(&lab.objects("a")[0]);
+    lab.force(&["tick"]);
+    lab.edit("stages/last.toml", "lineage", "fail");
+    lab.run();
+    lab.edit("stages/last.toml", "fail", "lineage");
+    lab.run().expect("cached 7");
+    lab
+}
+
+/// What a path is one of: the first parts of its name, without what digests and stages are called.
+fn family(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    match &*parts[0] {
+        "store" => parts[..2].join("/"),
+        "runs" => format!("runs/{}", parts.last().unwrap()),
+        own if OWN_PARTS.contains(&own) => own.to_owned(),
+        _ => "STAGE".to_owned(),
+    }
+}
+
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copied(&entry.path(), &place),
+            false => drop(fs::copy(entry.path(), place).unwrap()),
+        }
+    }
+}
+
+fn copy(lab: &Lab) -> Lab {
+    let copy = Lab::new();
+    copied(lab.root(), copy.root());
+    copy
+}
+
+/// What a look at a damaged project gave.
+struct Told {
+    verify: String,
+    collect: String,
+}
+
+/// `verify` and `gc --dry-run`, neither of which may panic.
+fn look(lab: &Lab) -> Told {
+    let open = || Project::open(lab.root(), Path::new(OUTPUTS_DIR), false);
+    let told = panic::catch_unwind(AssertUnwindSafe(|| {
+        let verify = open().and_then(|project| verify::verify(&project, &lab.load()?));
+        let policy = Policy { keep_last: Some(1), is_dry: true, ..Policy::default() };
+        let collect = open().and_then(|p| gc::collect(&p, policy, SystemTime::now()));
+        Told {
+            verify: match verify {
+                Ok((findings, _)) => findings.iter().map(|f| format!("{}\n", f.message)).collect(),
+                Err(error) => error.to_string(),
+            },
+            collect: collect.map_or_else(|error| error.to_string(), |freed| format!("{freed:?}")),
+        }
+    }));
+    told.unwrap_or_else(|_| panic!("a look panicked"))
+}
+
+/// Where `verify` is silent, with the reason: what only saves time or is only for people.
+const NEEDS_NO_NAME: [&str; 9] = [
+    "store/stat",
+    "store/witness",
+    "store/locks",
+    "store/quarantine",
+    "store/scratch",
+    "runs/last.json",
+    "runs/observed.json",
+    "failed",
+    "store/observed",
+];
+
+fn try_one(template: &Lab, damage: &Damage, path: &Path, result: &str) -> Result<(), String> {
+    let lab = copy(template);
+    // The copies have other inodes, so that the first run only learns their signatures.
+    let family = family(path);
+    let place = lab.path(OUTPUTS_DIR).join(path);
+    damage.1(&place);
+    let story = format!("{} {}", path.display(), damage.0);
+    let quiet = look(template).verify;
+    let told = look(&lab);
+    let is_gone = ["removed", "replaced by a dangling link"].contains(&damage.0);
+    // A record or conflict that is gone was never there, and a format is written again.
+    let is_never_missed =
+        is_gone && ["store/conflicts", "runs/run.json", "store/format"].contains(&&*family);
+    let was_empty = is_empty(&template.path(OUTPUTS_DIR).join(path));
+    let is_same = was_empty && ["truncated", "emptied"].contains(&damage.0);
+    let may_be_silent = NEEDS_NO_NAME.contains(&&*family) || is_same || is_never_missed;
+    if told.verify == quiet && !may_be_silent {
+        return Err(format!("{story}: verify says nothing of it"));
+    }
+    let refused = family == "store/format" && !is_gone;
+    let ended = Orders::run(lab.root()).end();
+    if ended.text.contains("panicked") {
+        return Err(format!("{story}: {}", ended.text));
+    }
+    if refused {
+        let is_told = ended.code == Some(1) && ended.text.contains("outputs/store");
+        return if is_told { Ok(()) } else { Err(format!("{story}: not refused: {}", ended.text)) };
+    }
+    // What cannot be locked is refused by its path: whoever has the lock is not known.
+    if family == "store/locks" && ended.code == Some(1) {
+        let is_named = ended.text.contains(&*place.to_string_lossy());
+        return if is_named { Ok(()) } else { Err(format!("{story}: {}", ended.text)) };
+    }
+    if ended.code != Some(0) {
+        return Err(format!("{story}: {}", ended.text));
+    }
+    if ended.result() != result {
+        return Err(format!("{story}: another result"));
+    }
+    if visible(&lab) != visible(template) {
+        return Err(format!("{story}: other outputs after a run"));
+    }
+    let after = look(&lab);
+    let is_collected =
+        ["Freed", "outputs/", "record of run"].iter().any(|w| after.collect.contains(w));
+    if !is_collected {
+        return Err(format!("{story}: gc says {}, and before {}", after.collect, told.collect));
+    }
+    Ok(())
+}
+
+/// Root reads what nobody may: then the test is started again without that right.
+fn is_done_without_rights() -> bool {
+    const AGAIN: &str = "LAB_WITHOUT_RIGHTS";
+    let lab = Lab::new();
+    lab.write("closed", "x");
+    fs::set_permissions(lab.path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(lab.path("closed")).is_err() {
+        return false;
+    }
+    assert!(std::env::var_os(AGAIN).is_none(), "root cannot give up its rights here");
+    let name = "matrix::every_damage_to_every_file_is_named_or_healed_and_stops_nothing";
+    let mut again = Command::new("setpriv");
+    again.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+    again.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    assert!(again.env(AGAIN, "1").status().unwrap().success(), "see above");
+    true
+}
+
+#[test]
+fn every_damage_to_every_file_is_named_or_healed_and_stops_nothing() {
+    if is_done_without_rights() {
+        return;
+    }
+    let lab = finished();
+    let result = Orders::run(lab.root()).end().result();
+    let is_all = std::env::var("MATRIX").is_ok_and(|text| text == "all");
+    let mut of_family: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for path in files_below(&lab.path(OUTPUTS_DIR)) {
+        of_family.entry(family(&path)).or_default().push(path);
+    }
+    for needed in ["STAGE", "failed", "runs/run.json", "store/conflicts", "store/quarantine"] {
+        assert!(of_family.contains_key(needed), "no file of {needed}");
+    }
+    let mut wrong = Vec::new();
+    for paths in of_family.values() {
+        let n_paths = if is_all { paths.len() } else { 1 };
+        for path in paths.iter().take(n_paths) {
+            for damage in &DAMAGES {
+                wrong.extend(try_one(&lab, damage, path, &result).err());
+            }
+        }
+    }
+    // Left for whoever cleans up.
+    for path in files_below(lab.root()) {
+        make_writable(&lab.root().join(path));
+    }
+    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("\n"));
+}
