@@ -88,6 +88,8 @@ pub enum Command {
     Diff(Diff),
     /// Prove that what is stored is what it says, and that the lock says what the tree says
     Verify(Verify),
+    /// Remove what no kept run and no lock needs
+    Gc(Gc),
     /// List the recorded runs
     Log(Log),
     /// Show everything about a run
@@ -217,6 +219,24 @@ pub struct Verify {
     /// with another number of threads
     #[arg(long)]
     pub rebuild: bool,
+}
+
+/// `pipeline gc`
+#[derive(Clone, Debug, Args)]
+pub struct Gc {
+    /// Only show what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Keep the newest N runs; with `--max-age`, what either keeps [default: all]
+    #[arg(long, value_name = "N")]
+    pub keep_last: Option<u16>,
+    /// Keep runs that are younger, as in `30d` or `12h`
+    #[arg(long, value_name = "AGE")]
+    pub max_age: Option<humantime::Duration>,
+    /// Remove the oldest runs until the store fits, as in `500MB` or `2GiB`; never the newest, and
+    /// nothing that the lock needs
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<bytesize::ByteSize>,
 }
 
 /// `pipeline log`

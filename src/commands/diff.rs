@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::diff::{self, Diff, MetricDiff, Parting, Side, StageDiff};
+use engine::diff::{self, ConflictDiff, Diff, MetricDiff, Parting, Side, StageDiff};
 use engine::error::{Error, ExitCode};
 use engine::lock::{self, Lock};
 
@@ -15,7 +15,8 @@ const DIGITS: usize = 4;
 
 pub(super) fn diff(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
-    let diff = diff::compare(&side(&opened, &args.a)?, &side(&opened, &args.b)?);
+    let conflicts = opened.project.store.conflicts()?;
+    let diff = diff::compare(&side(&opened, &args.a)?, &side(&opened, &args.b)?, &conflicts);
     if terminal.json {
         terminal.json_line(&diff);
     } else if args.md {
@@ -104,6 +105,10 @@ fn text(diff: &Diff, terminal: &Terminal) -> Vec<String> {
             lines.push(format!("{head:<width$}  {line}"));
         }
     }
+    for ConflictDiff { stage, conflict } in &diff.conflicts {
+        let word = terminal.paint("conflict", Style::Bad);
+        lines.push(format!("{word}  {stage}  gave other bytes at another time: {conflict}"));
+    }
     if diff.stages.len() > 1 {
         lines.push(String::new());
         for stage in &diff.stages {
@@ -165,6 +170,10 @@ fn markdown(diff: &Diff) -> Vec<String> {
         lines.push(String::new());
         let told = parting(cause.what, &cause.changes);
         lines.extend(told.into_iter().map(|line| format!("- `{line}`")));
+        lines.push(String::new());
+    }
+    for ConflictDiff { stage, conflict } in &diff.conflicts {
+        lines.push(format!("Stage `{stage}` gave other bytes at another time: {conflict}"));
         lines.push(String::new());
     }
     if !diff.metrics.is_empty() {

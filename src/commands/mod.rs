@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod diff;
+mod gc;
 mod graph;
 mod init;
 mod interrupt;
@@ -46,6 +47,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Why(args) => why::why(global, args, terminal),
         Command::Diff(args) => diff::diff(global, args, terminal),
         Command::Verify(args) => verify::verify(global, args, terminal),
+        Command::Gc(args) => gc::gc(global, args, terminal),
         Command::Log(args) => log::log(global, args, terminal),
         Command::Show(args) => show::show(global, args, terminal),
         Command::Config(args) => config::config(global, args, terminal),

@@ -181,7 +181,8 @@ impl<'a> Bench<'a> {
             warn: &|text| self.job.observer.observe(Event::Warning(text)),
         })?;
         let Yield { outcome, observation } = yielded;
-        let published = project.store.publish(recipe, &outcome, project.sighting());
+        let earlier = || project.sighting_of(&outcome.key);
+        let published = project.store.publish(recipe, &outcome, project.sighting(), earlier);
         let published = published.map_err(Error::io("write in", project.store.root()))?;
         if let Some(observation) = &observation {
             project.store.keep_observed(&outcome.key, observation);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::kind::{Goal, Metric};
 use crate::lock::Lock;
+use crate::outcome::Conflict;
 use crate::recipe::{self, Change, Recipe};
 use crate::record::Run;
 
@@ -62,10 +63,9 @@ impl Side {
         recipe: impl Fn(&Digest) -> Option<Recipe>,
         metrics: impl Fn(&Digest) -> BTreeMap<String, Metric>,
     ) -> Side {
+        let rank: BTreeMap<_, _> = order.iter().enumerate().map(|(i, name)| (name, i)).collect();
         let mut stages: Vec<_> = lock.stages.iter().collect();
-        stages.sort_by_key(|(name, _)| {
-            order.iter().position(|other| other == *name).unwrap_or(order.len())
-        });
+        stages.sort_by_key(|(name, _)| rank.get(name).copied().unwrap_or(order.len()));
         let stages = stages.into_iter().map(|(name, locked)| SideStage {
             stage: name.clone(),
             key: locked.key,
@@ -94,6 +94,18 @@ pub struct Diff {
     pub stages: Vec<StageDiff>,
     /// The metrics that differ, by stage.
     pub metrics: Vec<MetricDiff>,
+    /// What stages of either side yielded at another time for the same recipe.
+    pub conflicts: Vec<ConflictDiff>,
+}
+
+/// A stage whose recipe gave other bytes at another time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConflictDiff {
+    /// Its name.
+    pub stage: String,
+    /// Both outcomes, with where and when they were computed.
+    #[serde(flatten)]
+    pub conflict: Conflict,
 }
 
 /// Where two runs part.
@@ -166,8 +178,8 @@ pub struct MetricDiff {
     pub better: Option<bool>,
 }
 
-/// Compares two sides.
-pub fn compare(a: &Side, b: &Side) -> Diff {
+/// Compares two sides. `conflicts` is what the store keeps; those of other keys are passed over.
+pub fn compare(a: &Side, b: &Side, conflicts: &[Conflict]) -> Diff {
     let (in_a, in_b) = (by_name(a), by_name(b));
     let mut stages = Vec::new();
     let mut metrics = Vec::new();
@@ -193,7 +205,18 @@ pub fn compare(a: &Side, b: &Side) -> Diff {
         cause,
         stages,
         metrics,
+        conflicts: conflicts_of(a, b, conflicts),
     }
+}
+
+fn conflicts_of(a: &Side, b: &Side, conflicts: &[Conflict]) -> Vec<ConflictDiff> {
+    let stages = a.stages.iter().chain(&b.stages);
+    let names: BTreeMap<_, _> = stages.map(|stage| (stage.key, &stage.stage)).collect();
+    let of_stage = |conflict: &Conflict| {
+        let stage = (*names.get(&conflict.stands.outcome.key)?).clone();
+        Some(ConflictDiff { stage, conflict: conflict.clone() })
+    };
+    conflicts.iter().filter_map(of_stage).collect()
 }
 
 fn by_name(side: &Side) -> BTreeMap<&str, &SideStage> {
@@ -203,18 +226,22 @@ fn by_name(side: &Side) -> BTreeMap<&str, &SideStage> {
 /// The names of both sides: those of B in its order, each stage that only A has behind the stage
 /// it follows in A.
 fn union_in_order(a: &Side, b: &Side) -> Vec<String> {
-    let mut names: Vec<String> = b.stages.iter().map(|stage| stage.stage.clone()).collect();
-    let mut behind = 0;
-    for stage in &a.stages {
-        match names.iter().position(|name| *name == stage.stage) {
-            Some(position) => behind = position + 1,
-            None => {
-                names.insert(behind, stage.stage.clone());
-                behind += 1;
-            }
+    let in_b = by_name(b);
+    // By the stage of B that they follow (`None`: before all), those that only A has.
+    let mut only_a: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+    let mut behind = None;
+    for stage in a.stages.iter().map(|stage| stage.stage.as_str()) {
+        match in_b.contains_key(stage) {
+            true => behind = Some(stage),
+            false => only_a.entry(behind).or_default().push(stage),
         }
     }
-    names
+    let own = b.stages.iter().map(|stage| Some(stage.stage.as_str()));
+    let of = |place: Option<&str>| {
+        let behind = only_a.get(&place).into_iter().flatten().copied();
+        place.into_iter().chain(behind).map(str::to_owned).collect::<Vec<_>>()
+    };
+    std::iter::once(None).chain(own).flat_map(of).collect()
 }
 
 fn compare_stage(name: &str, a: Option<&SideStage>, b: Option<&SideStage>) -> Option<StageDiff> {
@@ -299,7 +326,7 @@ mod tests {
     #[test]
     fn equal_sides_are_identical_without_a_cause() {
         let one = side(vec![stage("a", 1, "x", 0.5)]);
-        let diff = compare(&one, &one);
+        let diff = compare(&one, &one, &[]);
         assert!(diff.identical);
         assert_eq!((diff.cause, diff.metrics), (None, vec![]));
     }
@@ -308,7 +335,7 @@ mod tests {
     fn the_first_stage_that_parts_is_the_cause() {
         let a = side(vec![stage("a", 1, "x", 0.5), stage("b", 1, "y", 0.5)]);
         let b = side(vec![stage("a", 2, "z", 0.6), stage("b", 3, "y", 0.5)]);
-        let diff = compare(&a, &b);
+        let diff = compare(&a, &b, &[]);
         let cause = diff.cause.unwrap();
         assert_eq!((cause.stage.as_str(), cause.what), ("a", Parting::Recipe));
         assert_eq!(cause.changes[0].to_string(), "params.x: 1 -> 2");
@@ -318,16 +345,22 @@ mod tests {
 
     #[test]
     fn another_recipe_with_the_same_bytes_is_identical_and_still_told() {
-        let diff =
-            compare(&side(vec![stage("a", 1, "x", 0.5)]), &side(vec![stage("a", 2, "x", 0.5)]));
+        let diff = compare(
+            &side(vec![stage("a", 1, "x", 0.5)]),
+            &side(vec![stage("a", 2, "x", 0.5)]),
+            &[],
+        );
         assert!(diff.identical);
         assert_eq!(diff.cause.unwrap().stage, "a");
     }
 
     #[test]
     fn other_bytes_from_the_same_recipe_are_named_as_that() {
-        let diff =
-            compare(&side(vec![stage("a", 1, "x", 0.5)]), &side(vec![stage("a", 1, "y", 0.5)]));
+        let diff = compare(
+            &side(vec![stage("a", 1, "x", 0.5)]),
+            &side(vec![stage("a", 1, "y", 0.5)]),
+            &[],
+        );
         assert_eq!(diff.cause.unwrap().what, Parting::Bytes);
     }
 

@@ -4,7 +4,7 @@
 //! change touches, so that two branches which change different stages merge cleanly. Written by
 //! hand, because the order and the blocks are the point; read by `toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -83,8 +83,9 @@ impl Lock {
     /// This lock with the stages of a run in the place of its own, without stages that the graph
     /// no longer has.
     pub fn updated(&self, graph: &Graph, run: &Run) -> Lock {
+        let known: BTreeSet<_> = graph.stages.iter().map(|stage| &stage.name).collect();
         let mut stages = self.stages.clone();
-        stages.retain(|name, _| graph.stages.iter().any(|stage| stage.name == *name));
+        stages.retain(|name, _| known.contains(name));
         for stage in &run.stages {
             stages.insert(stage.stage.clone(), LockedStage::from(stage));
         }

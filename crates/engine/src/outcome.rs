@@ -3,6 +3,9 @@
 //! A document of the store, sealed with a digest of itself. It holds no time and no host: what was
 //! observed meanwhile is kept apart, so that equal work gives equal documents.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -124,4 +127,40 @@ impl Conflict {
         let stands = Sighted { outcome: stands?.clone(), seen: None };
         Some(Conflict::new(stands, Sighted { outcome: other, seen: None }))
     }
+}
+
+impl fmt::Display for Conflict {
+    /// Per file that differs both digests, then where and when, as far as that is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", differing(&self.stands.outcome, &self.other.outcome).join(", "))?;
+        let seen = [("first", &self.stands.seen), ("other", &self.other.seen)];
+        let told: Vec<_> = seen
+            .iter()
+            .filter_map(|(which, seen)| {
+                let Sighting { host, time } = seen.as_ref()?;
+                Some(format!("{which} on `{host}` at {time}"))
+            })
+            .collect();
+        if told.is_empty() { Ok(()) } else { write!(f, " ({})", told.join(", ")) }
+    }
+}
+
+fn differing(a: &Outcome, b: &Outcome) -> Vec<String> {
+    let digests = |outcome: &Outcome| -> BTreeMap<String, Digest> {
+        outcome.files.iter().map(|file| (file.path.clone(), file.digest)).collect()
+    };
+    let (a, b) = (digests(a), digests(b));
+    let mut told: Vec<_> = a
+        .iter()
+        .filter(|(path, digest)| b.get(*path) != Some(*digest))
+        .map(|(path, digest)| {
+            let other = b.get(path).map_or("nothing".to_owned(), Digest::short);
+            format!("`{path}` {} and {other}", digest.short())
+        })
+        .collect();
+    told.extend(b.keys().filter(|path| !a.contains_key(*path)).map(|path| format!("`{path}` new")));
+    if told.is_empty() {
+        told.push("what it told about its result".to_owned());
+    }
+    told
 }

@@ -99,6 +99,14 @@ impl Project {
         Sighting { host: self.host.clone(), time }
     }
 
+    /// Where and when a key was first computed, as far as the records tell.
+    pub(crate) fn sighting_of(&self, key: &Digest) -> Option<Sighting> {
+        let mut runs =
+            self.runs.list().ok()?.into_iter().filter_map(|dir| self.runs.read(&dir).ok());
+        let first = runs.find(|recorded| recorded.run.stages.iter().any(|s| s.key == *key))?;
+        Some(Sighting { host: first.observed.host, time: first.observed.started })
+    }
+
     /// The path of the lock.
     pub fn lock_path(&self) -> PathBuf {
         self.root.join(lock::FILE_NAME)

@@ -88,7 +88,8 @@ impl Store {
         Ok(())
     }
 
-    /// Publishes an outcome whose objects are all in the store.
+    /// Publishes an outcome whose objects are all in the store. `now` is where and when it was
+    /// computed, and `earlier` the same of the outcome that the key had before.
     ///
     /// # Errors
     /// What writing gives. `Ok(Some(_))` is a conflict: the key had another outcome before, both
@@ -97,7 +98,8 @@ impl Store {
         &self,
         recipe: &Recipe,
         outcome: &Outcome,
-        seen: Sighting,
+        now: Sighting,
+        earlier: impl FnOnce() -> Option<Sighting>,
     ) -> io::Result<Option<Conflict>> {
         let key = &outcome.key;
         self.keep_recipe(recipe)?;
@@ -106,8 +108,8 @@ impl Store {
             Ok(before) if before == *outcome => Ok(None),
             Ok(before) => {
                 let is_usable = self.lookup(key).is_ok();
-                let now = Sighted { outcome: outcome.clone(), seen: Some(seen) };
-                let before = Sighted { outcome: before, seen: None };
+                let now = Sighted { outcome: outcome.clone(), seen: Some(now) };
+                let before = Sighted { outcome: before, seen: earlier() };
                 let (stands, other) = if is_usable { (before, now) } else { (now, before) };
                 let name = Digest::of(&seal(&other.outcome)).to_string();
                 let conflict = Conflict::new(stands, other);

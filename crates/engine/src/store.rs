@@ -144,6 +144,21 @@ impl Store {
             .ok_or_else(damaged)
     }
 
+    /// Every conflict that is kept, in the order of the keys. What cannot be read is passed over:
+    /// `verify` tells it.
+    ///
+    /// # Errors
+    /// What reading the directories gives.
+    pub fn conflicts(&self) -> io::Result<Vec<Conflict>> {
+        let mut found = Vec::new();
+        for (dir, key) in self.named("conflicts")? {
+            let stands = key.and_then(|key| self.outcome(&key).ok());
+            let read = |path: PathBuf| Conflict::read(&files::read(&path).ok()?, stands.as_ref());
+            found.extend(entries(&dir)?.into_iter().filter_map(read));
+        }
+        Ok(found)
+    }
+
     /// The outcome of a key with all of its objects proved: unchanged since they were hashed, or
     /// hashed now. Changes nothing in the store.
     ///

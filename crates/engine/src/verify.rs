@@ -3,7 +3,7 @@
 //! Reads and changes nothing. Damage to one file never ends the look at the others: every finding
 //! is listed, each with the exit code that it stands for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -124,8 +124,9 @@ pub fn check_lock(project: &Project, graph: &Graph, lock: &Lock) -> Result<Vec<F
             findings.push(drift(message).about(name));
         }
     }
+    let known: BTreeSet<_> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
     for name in lock.stages.keys() {
-        if !graph.stages.iter().any(|stage| stage.name == *name) {
+        if !known.contains(name.as_str()) {
             findings.push(drift(format!("the lock has a stage `{name}` that the pipeline lacks")));
         }
     }
@@ -284,12 +285,9 @@ fn check_conflicts(project: &Project) -> Result<Vec<Finding>, Error> {
             let finding = match read.and_then(|bytes| Conflict::read(&bytes, first.as_ref())) {
                 Some(conflict) => {
                     findings.extend(missing_objects(project, &conflict.other.outcome, &shown));
-                    let message = format!(
-                        "recipe {} gave other bytes at another time: {}{}",
-                        conflict.stands.outcome.key.short(),
-                        differing(&conflict.stands.outcome, &conflict.other.outcome).join(", "),
-                        told_sightings(&conflict)
-                    );
+                    let key = conflict.stands.outcome.key.short();
+                    let message =
+                        format!("recipe {key} gave other bytes at another time: {conflict}");
                     Finding::new(ExitCode::NotReproducible, message, HINT)
                 }
                 None => {
@@ -301,35 +299,6 @@ fn check_conflicts(project: &Project) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(findings)
-}
-
-fn told_sightings(conflict: &Conflict) -> String {
-    let told = [("first", &conflict.stands), ("other", &conflict.other)].map(|(which, sighted)| {
-        let seen = sighted.seen.as_ref()?;
-        Some(format!("{which} on `{}` at {}", seen.host, seen.time))
-    });
-    let told: Vec<_> = told.into_iter().flatten().collect();
-    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
-}
-
-fn differing(a: &Outcome, b: &Outcome) -> Vec<String> {
-    let digests = |outcome: &Outcome| -> BTreeMap<String, Digest> {
-        outcome.files.iter().map(|file| (file.path.clone(), file.digest)).collect()
-    };
-    let (a, b) = (digests(a), digests(b));
-    let mut told: Vec<_> = a
-        .iter()
-        .filter(|(path, digest)| b.get(*path) != Some(*digest))
-        .map(|(path, digest)| {
-            let other = b.get(path).map_or("nothing".to_owned(), Digest::short);
-            format!("`{path}` {} and {other}", digest.short())
-        })
-        .collect();
-    told.extend(b.keys().filter(|path| !a.contains_key(*path)).map(|path| format!("`{path}` new")));
-    if told.is_empty() {
-        told.push("what it told about its result".to_owned());
-    }
-    told
 }
 
 /// A rebuild against the run it repeats: the same stages, each with the same bytes.

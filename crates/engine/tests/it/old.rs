@@ -75,7 +75,7 @@ fn the_runs_of_an_old_store_can_be_compared() {
                 project.store.recipe(key)
             })
         };
-        let diff = diff::compare(&side("@-1"), &side("@"));
+        let diff = diff::compare(&side("@-1"), &side("@"), &project.store.conflicts().unwrap());
         let changed: Vec<_> = diff.stages.iter().map(|stage| stage.stage.as_str()).collect();
         assert_eq!(changed, ["b", "both", "size", "story"]);
     }

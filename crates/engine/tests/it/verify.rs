@@ -98,7 +98,7 @@ fn a_diff_names_the_cause_before_its_consequences() {
     let before = lab.run().run;
     lab.edit("stages/b.toml", "two", "three");
     let after = lab.run().run;
-    let diff = diff::compare(&side(&lab, &before), &side(&lab, &after));
+    let diff = diff::compare(&side(&lab, &before), &side(&lab, &after), &[]);
     assert!(!diff.identical);
     let cause = diff.cause.unwrap();
     assert_eq!((cause.stage.as_str(), cause.what), ("b", Parting::Recipe));
@@ -118,6 +118,6 @@ fn a_lock_and_its_run_are_identical() {
     let order: Vec<_> = graph.stages.iter().map(|stage| stage.name.clone()).collect();
     let metrics = |key: &_| project.store.outcome(key).unwrap().findings.metrics;
     let locked = Side::of_lock("lock", &lock, &order, |key| project.store.recipe(key), metrics);
-    let diff = diff::compare(&locked, &side(&lab, &run));
+    let diff = diff::compare(&locked, &side(&lab, &run), &[]);
     assert!(diff.identical && diff.cause.is_none() && diff.metrics.is_empty(), "{diff:?}");
 }
