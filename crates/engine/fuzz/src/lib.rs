@@ -40,7 +40,7 @@ impl Kind for Idle {
     }
 
     fn inputs(&self, _: &serde_json::Value) -> Vec<Input> {
-        vec![Input { name: "from", types: &["text", FILE], arity: Arity::Many, doc: "anything" }]
+        vec![Input { name: "from".into(), types: &["text", FILE], arity: Arity::Many, doc: "anything" }]
     }
 
     fn outputs(&self, _: &serde_json::Value) -> Vec<Output> {

@@ -1,5 +1,5 @@
-//! Every file operation of a run fails once, in every way: a run ends with a report that says where,
-//! and the next one gives what an undisturbed one does.
+//! Every file operation of a run fails once, in every way: a run ends with a report that says
+//! where, and the next one gives what an undisturbed one does.
 //!
 //! `FAULTS=all` tries every operation with every fault; otherwise it is a sample.
 

@@ -1,4 +1,5 @@
-//! A disk that is full: the run says where, keeps what was finished, and goes on when there is room.
+//! A disk that is full: the run says where, keeps what was finished, and goes on when there is
+//! room.
 //!
 //! The disk is a small tmpfs in a mount namespace of its own, where the test starts itself again.
 

@@ -348,12 +348,6 @@ impl Lab {
         }
         found
     }
-
-    /// Keeps the directory for a look and tells where it is; for debugging a test.
-    #[expect(dead_code, reason = "called by hand while a test is being debugged")]
-    pub(crate) fn eject(self) -> PathBuf {
-        self.dir.keep()
-    }
 }
 
 /// A temporary directory, in memory where that can be had: everything published is flushed to disk,

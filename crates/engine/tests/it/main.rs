@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod lab;
+mod labour;
 mod process;
 mod ran;
 mod toys;

@@ -17,6 +17,8 @@ use engine::params::{Complaint, Param, Type};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::labour::{DIG, FORGE};
+
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
@@ -30,17 +32,17 @@ static COMMAND: Command = Command::new(|| Digest::of(b"command"));
 pub(crate) static TOYS_WITH_NEW_TEXT: Kinds = &[&TEXT_2, &CONCAT, &COUNT];
 
 pub(crate) struct Toy {
-    name: &'static str,
-    code: &'static str,
-    params: fn() -> Vec<Param>,
-    check: fn(&Value) -> Vec<Complaint>,
-    inputs: fn() -> Vec<Input>,
-    outputs: fn(&Value) -> Vec<Output>,
-    is_seeded: bool,
-    reads_lineage: bool,
-    is_external: bool,
-    role: Role,
-    run: fn(&Context<'_>) -> anyhow::Result<()>,
+    pub(super) name: &'static str,
+    pub(super) code: &'static str,
+    pub(super) params: fn() -> Vec<Param>,
+    pub(super) check: fn(&Value) -> Vec<Complaint>,
+    pub(super) inputs: fn() -> Vec<Input>,
+    pub(super) outputs: fn(&Value) -> Vec<Output>,
+    pub(super) is_seeded: bool,
+    pub(super) reads_lineage: bool,
+    pub(super) is_external: bool,
+    pub(super) role: Role,
+    pub(super) run: fn(&Context<'_>) -> anyhow::Result<()>,
 }
 
 impl Kind for Toy {
@@ -94,7 +96,7 @@ impl Kind for Toy {
 }
 
 /// A toy that reads nothing and writes `x`.
-const PLAIN: Toy = Toy {
+pub(super) const PLAIN: Toy = Toy {
     name: "plain",
     code: "1",
     params: Vec::new,
@@ -112,7 +114,7 @@ fn out() -> Output {
     Output::new("out", "text", "out.txt")
 }
 
-fn any_input(arity: Arity) -> Vec<Input> {
+pub(super) fn any_input(arity: Arity) -> Vec<Input> {
     let types = &["text", "number", "tree", FILE];
     vec![Input { name: "from".into(), types, arity, doc: "what it reads" }]
 }
@@ -365,49 +367,4 @@ static SERVICE: Toy = Toy {
     role: Role::Service,
     run: |_| bail!("a run does not run a service"),
     ..PLAIN
-};
-
-fn work_params() -> Vec<Param> {
-    let ms = Param::new("ms", Type::Int(0, 10_000), 0, "how long it takes");
-    vec![Param::new("text", Type::Text, "x", "what it writes"), ms]
-}
-
-/// Takes its time between the files that it writes: a directory of three, one of them large. Every
-/// execution adds a line to the file that the environment names.
-fn work(context: &Context<'_>, has_inputs: bool) -> anyhow::Result<()> {
-    let params: Value = context.params()?;
-    let mut text = params["text"].as_str().unwrap_or_default().to_owned();
-    if let Some(ledger) = std::env::var_os("LAB_LEDGER") {
-        let mut ledger = fs::OpenOptions::new().create(true).append(true).open(ledger)?;
-        std::io::Write::write_all(&mut ledger, format!("{text}\n").as_bytes())?;
-    }
-    let pause = Duration::from_millis(params["ms"].as_u64().unwrap_or_default() / 2);
-    let inputs = if has_inputs { context.many("from").to_vec() } else { Vec::new() };
-    for input in inputs {
-        text.push_str(&fs::read_to_string(input.path.join("small"))?);
-    }
-    let dir = context.output("out");
-    fs::create_dir_all(dir.join("deep"))?;
-    fs::write(dir.join("small"), Digest::of(text.as_bytes()).to_string())?;
-    std::thread::sleep(pause);
-    fs::write(dir.join("deep/large"), text.repeat(20_000 / text.len().max(1)))?;
-    std::thread::sleep(pause);
-    Ok(fs::write(dir.join("deep/empty"), "")?)
-}
-
-/// Works on nothing.
-static DIG: Toy = Toy {
-    name: "dig",
-    params: work_params,
-    outputs: |_| vec![Output::new("out", "tree", "leaves")],
-    run: |context| work(context, false),
-    ..PLAIN
-};
-
-/// Works on what others made.
-static FORGE: Toy = Toy {
-    name: "forge",
-    inputs: || any_input(Arity::Many),
-    run: |context| work(context, true),
-    ..DIG
 };

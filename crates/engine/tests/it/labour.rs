@@ -1,0 +1,58 @@
+//! Toy kinds that take their time and keep a ledger: for tests that disturb a run in its middle.
+
+use std::fs;
+use std::time::Duration;
+
+use engine::digest::Digest;
+use engine::kind::{Arity, Context, Output};
+use engine::params::{Param, Type};
+use serde_json::Value;
+
+use crate::toys::{PLAIN, Toy, any_input};
+
+fn work_params() -> Vec<Param> {
+    let ms = Param::new("ms", Type::Int(0, 10_000), 0, "how long it takes");
+    vec![Param::new("text", Type::Text, "x", "what it writes"), ms]
+}
+
+/// Takes its time between the files that it writes: a directory of three, one of them large. Every
+/// execution adds a line to the file that the environment names.
+fn work(context: &Context<'_>, has_inputs: bool) -> anyhow::Result<()> {
+    let params: Value = context.params()?;
+    let mut text = params["text"].as_str().unwrap_or_default().to_owned();
+    if let Some(ledger) = std::env::var_os("LAB_LEDGER") {
+        let mut ledger = fs::OpenOptions::new().create(true).append(true).open(ledger)?;
+        std::io::Write::write_all(&mut ledger, format!("{text}\n").as_bytes())?;
+    }
+    let pause = Duration::from_millis(params["ms"].as_u64().unwrap_or_default() / 2);
+    let inputs = if has_inputs { context.many("from").to_vec() } else { Vec::new() };
+    for input in inputs {
+        text.push_str(&fs::read_to_string(input.path.join("small"))?);
+    }
+    let dir = context.output("out");
+    fs::create_dir_all(dir.join("deep"))?;
+    fs::write(dir.join("small"), Digest::of(text.as_bytes()).to_string())?;
+    std::thread::sleep(pause);
+    fs::write(dir.join("deep/large"), text.repeat(20_000 / text.len().max(1)))?;
+    std::thread::sleep(pause);
+    Ok(fs::write(dir.join("deep/empty"), "")?)
+}
+
+/// Works on nothing.
+pub(super) static DIG: Toy = Toy {
+    name: "dig",
+    params: work_params,
+    outputs: |_| vec![Output::new("out", "tree", "leaves")],
+    run: |context| work(context, false),
+    ..PLAIN
+};
+
+/// Works on what others made.
+pub(super) static FORGE: Toy = Toy {
+    name: "forge",
+    inputs: || any_input(Arity::Many),
+    run: |context| work(context, true),
+    params: work_params,
+    outputs: |_| vec![Output::new("out", "tree", "leaves")],
+    ..PLAIN
+};
