@@ -7,6 +7,8 @@
 
 mod cost;
 mod graphs;
+#[path = "../install.rs"]
+mod install;
 mod options;
 mod peers;
 mod sample;

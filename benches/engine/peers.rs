@@ -5,11 +5,11 @@
 //! crates.io: figures of another version would not be comparable.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use crate::install;
 use crate::tools::Peer;
 
 /// What is asked of PyPI.
@@ -35,19 +35,14 @@ pub(crate) fn find(peers: &[Peer]) -> anyhow::Result<BTreeMap<Peer, PathBuf>> {
 
 /// The program `b3sum`.
 pub(crate) fn b3sum() -> anyhow::Result<PathBuf> {
-    let root = room().join("b3sum");
+    let root = install::room().join("b3sum");
     let program = root.join("bin/b3sum");
     if !program.exists() {
         let root = root.display().to_string();
         let args = ["install", "--locked", "--root", &root, B3SUM];
-        run(env!("CARGO"), &args)?;
+        install::run(env!("CARGO"), &args)?;
     }
     Ok(program)
-}
-
-/// Where tools are installed.
-fn room() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-tools")
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
@@ -57,29 +52,13 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn debian(name: &str, package: &str) -> anyhow::Result<PathBuf> {
     if on_path(name).is_none() {
-        run("apt-get", &["install", "--yes", package])
+        install::run("apt-get", &["install", "--yes", package])
             .with_context(|| format!("`{name}` is missing; install `{package}`"))?;
     }
     on_path(name).with_context(|| format!("`{name}` is not on PATH"))
 }
 
 fn python(name: &str, package: &str) -> anyhow::Result<PathBuf> {
-    let environment = room().join(package.replace("==", "-"));
-    let program = environment.join("bin").join(name);
-    if !program.exists() {
-        run("python3", &["-m", "venv", &environment.display().to_string()])?;
-        let pip = environment.join("bin/pip").display().to_string();
-        run(&pip, &["install", "--quiet", "--disable-pip-version-check", package])?;
-    }
-    Ok(program)
-}
-
-/// Runs an installer and says so.
-fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
-    crate::note(&format!("installing: {program} {}", args.join(" ")));
-    let told = || format!("cannot start `{program}`");
-    let status = Command::new(program).args(args).stdin(Stdio::null()).status();
-    let status = status.with_context(told)?;
-    ensure!(status.success(), "`{program} {}` failed", args.join(" "));
-    Ok(())
+    let environment = install::python(&package.replace("==", "-"), &[package])?;
+    Ok(environment.join("bin").join(name))
 }

@@ -6,7 +6,7 @@
 mod features;
 mod learners;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, Input, Kind, Output};
 use engine::params::{Complaint, Param, Type};
@@ -20,7 +20,7 @@ use crate::ml::metrics::Curve;
 use crate::ml::model::Model;
 use crate::ml::schema::Roles;
 use crate::ml::table::Table;
-use crate::ml::training::{Effort, Trained, train};
+use crate::ml::training::{Effort, Rows, Trained, train};
 use crate::ml::{table_file, target};
 
 /// The kind `train`.
@@ -66,7 +66,11 @@ impl Kind for Train {
         };
         vec![
             input("train", Arity::One, "the rows to learn from"),
-            input("validation", Arity::Optional, "rows whose ROC AUC is told, and nothing else"),
+            input(
+                "validation",
+                Arity::Optional,
+                "rows whose ROC AUC is told; early stopping is by them",
+            ),
         ]
     }
 
@@ -84,11 +88,16 @@ impl Kind for Train {
         shared::check_roles(&params.columns, &table)?;
         let columns = Columns::of(&table, &params.columns).map_err(anyhow::Error::msg)?;
         let learner = learners::read(&params.learner, context)?;
-        let trained =
-            train(&table, &columns, params.positive.as_ref(), &params.features, &learner)?;
+        let validation = context.optional("validation").map(table_file::read).transpose()?;
+        ensure!(
+            validation.is_some() || !learner.stops_early(),
+            "`early_stopping_rounds` needs rows to stop by: plug in `validation`"
+        );
+        let rows = Rows { train: &table, stop_by: validation.as_ref() };
+        let trained = train(rows, &columns, params.positive.as_ref(), &params.features, &learner)?;
         remarks(&trained).into_iter().for_each(|remark| context.remark(remark));
-        if let Some(path) = context.optional("validation") {
-            let roc_auc = roc_auc(&trained.model, &table_file::read(path)?)?;
+        if let Some(validation) = &validation {
+            let roc_auc = roc_auc(&trained.model, validation)?;
             context.remark(match roc_auc {
                 Ok(roc_auc) => format!("roc_auc {roc_auc:.4} on validation"),
                 Err(why) => format!("no roc_auc on validation: {why}"),
@@ -120,8 +129,13 @@ fn remarks(trained: &Trained) -> Vec<String> {
             format!("converged in {iterations} iterations")
         }
         Effort::Steps { iterations, .. } => format!("stopped after {iterations} iterations"),
-        Effort::Nodes { trees: 1, nodes } => format!("a tree of {nodes} nodes"),
-        Effort::Nodes { trees, nodes } => format!("{trees} trees of {nodes} nodes"),
+        Effort::Nodes { trees: 1, nodes, .. } => format!("a tree of {nodes} nodes"),
+        Effort::Nodes { trees, nodes, best_round: None } => {
+            format!("{trees} trees of {nodes} nodes")
+        }
+        Effort::Nodes { trees, nodes, .. } => {
+            format!("{trees} trees of {nodes} nodes, stopped by validation")
+        }
     };
     let mut remarks = vec![format!("{rows} rows, {width} encoded features, {how}")];
     if matches!(trained.effort, Effort::Steps { converged: false, .. }) {

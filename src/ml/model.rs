@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::ml::cell::Cell;
 use crate::ml::features::{Encoder, Rows};
 use crate::ml::json;
-use crate::ml::learn::tree::TreeDocument;
-use crate::ml::learn::{Linear, Predictor, Trees};
+use crate::ml::learn::document::TreeDocument;
+use crate::ml::learn::tree::Tree;
+use crate::ml::learn::{Boosted, Linear, Predictor, Trees};
 use crate::ml::table::Table;
 
 pub use crate::ml::features::{Feature as ModelFeature, FeatureKind};
@@ -82,6 +83,7 @@ struct Document {
 enum PredictorDocument {
     Linear { intercept: f64, coefficients: Vec<Coefficient> },
     Trees(Vec<TreeDocument>),
+    Boosted { base: f64, trees: Vec<TreeDocument> },
 }
 
 /// The weight of one encoded feature, on the scale that the encoder yields.
@@ -144,18 +146,24 @@ impl Model {
             target: self.target.clone(),
             classes: self.classes.clone(),
             features: self.encoder.features().to_vec(),
-            predictor: match &self.predictor {
-                Predictor::Linear(linear) => PredictorDocument::Linear {
-                    intercept: linear.intercept,
-                    coefficients: self.coefficients().unwrap_or_default(),
-                },
-                Predictor::Trees(trees) => {
-                    PredictorDocument::Trees(trees.0.iter().map(TreeDocument::of).collect())
-                }
-            },
+            predictor: self.predictor_document(),
             training: self.training.clone(),
         };
         json::to_bytes(&document).expect("a checked model is JSON")
+    }
+
+    fn predictor_document(&self) -> PredictorDocument {
+        let documents = |trees: &[Tree]| trees.iter().map(TreeDocument::of).collect();
+        match &self.predictor {
+            Predictor::Linear(linear) => PredictorDocument::Linear {
+                intercept: linear.intercept,
+                coefficients: self.coefficients().unwrap_or_default(),
+            },
+            Predictor::Trees(Trees(trees)) => PredictorDocument::Trees(documents(trees)),
+            Predictor::Boosted(Boosted { base, trees }) => {
+                PredictorDocument::Boosted { base: *base, trees: documents(trees) }
+            }
+        }
     }
 
     /// The cells that a row needs, in their order.
@@ -178,7 +186,7 @@ impl Model {
         &self.classes
     }
 
-    /// The learner's name: `logistic_regression`, `decision_tree`, `random_forest`.
+    /// The learner's name, such as `logistic_regression`.
     pub fn learner(&self) -> &str {
         &self.learner
     }
@@ -219,7 +227,17 @@ impl Model {
     /// When the table lacks a feature or holds one of another kind.
     pub fn probabilities(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
         let rows = Rows::new(self.features(), table)?;
-        Ok(rows.map(|cells| self.probability(cells)))
+        Ok(rows.map_chunks(|first, n_rows| {
+            let width = self.encoder.width();
+            let (mut cells, mut encoded) = (Vec::new(), vec![0.0; n_rows * width]);
+            for row in 0..n_rows {
+                rows.cells(first + row, &mut cells);
+                self.encoder.encode(&cells, &mut encoded[row * width..(row + 1) * width]);
+            }
+            let mut probabilities = vec![0.0; n_rows];
+            self.predictor.probabilities(&encoded, width, &mut probabilities);
+            probabilities
+        }))
     }
 }
 
@@ -242,12 +260,16 @@ fn read_predictor(document: PredictorDocument, encoder: &Encoder) -> Result<Pred
             let coefficients = coefficients.into_iter().map(|c| c.value).collect();
             Ok(Predictor::Linear(Linear { intercept, coefficients }))
         }
-        PredictorDocument::Trees(trees) => {
-            let trees: Result<_, _> =
-                trees.into_iter().map(|tree| tree.into_tree(encoder.width())).collect();
-            Ok(Predictor::Trees(Trees(trees?)))
+        PredictorDocument::Trees(trees) => Ok(Predictor::Trees(Trees(read_trees(trees, encoder)?))),
+        PredictorDocument::Boosted { base, trees } => {
+            Ok(Predictor::Boosted(Boosted { base, trees: read_trees(trees, encoder)? }))
         }
     }
+}
+
+fn read_trees(trees: Vec<TreeDocument>, encoder: &Encoder) -> Result<Vec<Tree>, ModelError> {
+    let trees = trees.into_iter().map(|tree| tree.into_tree(encoder.width()));
+    Ok(trees.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

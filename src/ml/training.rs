@@ -3,14 +3,17 @@
 //! Transforms and learner see the rows that they are given and no others, so nothing of validation
 //! or test can leak. Knows no files and no stages.
 
+use linfa::ParamGuard;
 use linfa::traits::Fit;
 use ndarray::Array1;
 use serde_json::Value;
 
 use super::columns::Columns;
 use super::features::{self, Encoder, Feature, FeatureKind, FeatureParams};
+use super::learn::boosting::GradientBoosting;
 use super::learn::forest::{DecisionTree, RandomForest};
 use super::learn::logistic::LogisticRegression;
+use super::learn::tree::Tree;
 use super::learn::{Dataset, Given, LearnError, Predictor};
 use super::model::{Model, Training};
 use super::table::Table;
@@ -25,6 +28,8 @@ pub enum Learner {
     DecisionTree(DecisionTree),
     /// The mean of many trees.
     RandomForest(RandomForest),
+    /// The sum of many trees, each of which mends what those before it got wrong.
+    GradientBoosting(GradientBoosting),
 }
 
 impl Learner {
@@ -33,27 +38,50 @@ impl Learner {
         match self {
             Learner::LogisticRegression(_) => "logistic_regression",
             Learner::DecisionTree(_) => "decision_tree",
+            Learner::RandomForest(forest) if forest.draw_thresholds => "extra_trees",
             Learner::RandomForest(_) => "random_forest",
+            Learner::GradientBoosting(_) => "gradient_boosting",
         }
     }
 
-    fn fit(&self, dataset: &Dataset) -> Result<(Predictor, Effort), LearnError> {
+    /// Whether rows to stop by have a say in the model.
+    pub fn stops_early(&self) -> bool {
+        matches!(self, Learner::GradientBoosting(params) if params.early_stopping_rounds > 0)
+    }
+
+    fn fit(
+        &self,
+        dataset: &Dataset,
+        stop_by: Option<&Dataset>,
+    ) -> Result<(Predictor, Effort), LearnError> {
         match self {
             Learner::LogisticRegression(params) => {
                 let fitted = Given::new(params.clone()).fit(dataset)?;
                 let (iterations, converged) = (fitted.iterations, fitted.converged);
                 Ok((Predictor::Linear(fitted.linear), Effort::Steps { iterations, converged }))
             }
-            Learner::DecisionTree(params) => grown(Given::new(params.clone()).fit(dataset)?),
-            Learner::RandomForest(params) => grown(Given::new(params.clone()).fit(dataset)?),
+            Learner::DecisionTree(params) => {
+                let trees = Given::new(params.clone()).fit(dataset)?;
+                let effort = grown(&trees.0, None);
+                Ok((Predictor::Trees(trees), effort))
+            }
+            Learner::RandomForest(params) => {
+                let trees = Given::new(params.clone()).fit(dataset)?;
+                let effort = grown(&trees.0, None);
+                Ok((Predictor::Trees(trees), effort))
+            }
+            Learner::GradientBoosting(params) => {
+                let fitted = Given::new(params.clone()).check()?.fit_until(dataset, stop_by)?;
+                let effort = grown(&fitted.boosted.trees, fitted.best_round);
+                Ok((Predictor::Boosted(fitted.boosted), effort))
+            }
         }
     }
 }
 
-fn grown(trees: super::learn::Trees) -> Result<(Predictor, Effort), LearnError> {
-    let nodes = trees.0.iter().map(|tree| tree.nodes().len()).sum();
-    let effort = Effort::Nodes { trees: trees.0.len(), nodes };
-    Ok((Predictor::Trees(trees), effort))
+fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
+    let nodes = trees.iter().map(Tree::n_nodes).sum();
+    Effort::Nodes { trees: trees.len(), nodes, best_round }
 }
 
 /// What fitting took.
@@ -72,6 +100,8 @@ pub enum Effort {
         trees: usize,
         /// How many nodes all of them have.
         nodes: usize,
+        /// The round at which boosting was stopped by other rows.
+        best_round: Option<u32>,
     },
 }
 
@@ -86,17 +116,27 @@ pub struct Trained {
     pub empty: Vec<String>,
 }
 
+/// The rows that a model may see.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// Those that it learns from.
+    pub train: &'a Table,
+    /// Those that tell when to stop, for learners that stop early; transforms never see them.
+    pub stop_by: Option<&'a Table>,
+}
+
 /// Trains a model on a table. `positive` names the positive class.
 ///
 /// # Errors
 /// What of table, columns or parameters does not allow it.
 pub fn train(
-    table: &Table,
+    rows: Rows<'_>,
     columns: &Columns,
     positive: Option<&Value>,
     features: &FeatureParams,
     learner: &Learner,
 ) -> anyhow::Result<Trained> {
+    let table = rows.train;
     let target = column(table, &columns.target)?;
     let classes = target::classes(target, positive).map_err(anyhow::Error::msg)?;
     let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
@@ -104,14 +144,23 @@ pub fn train(
         anyhow::bail!("`features.columns` names `{name}`, which is no feature");
     }
     let encoder = fit_features(table, &columns.features, features)?;
-    let rows = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
     let training = Training {
         rows: labels.len() as u64,
         positives: labels.iter().filter(|positive| **positive).count() as u64,
     };
-    let dataset =
-        Dataset::new(rows, Array1::from_vec(labels)).with_feature_names(encoder.encoded_names());
-    let (predictor, effort) = learner.fit(&dataset)?;
+    let dataset = |table: &Table, labels: Vec<bool>| -> anyhow::Result<Dataset> {
+        let encoded = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
+        Ok(Dataset::new(encoded, Array1::from_vec(labels)))
+    };
+    let stop_by = match rows.stop_by.filter(|_| learner.stops_early()) {
+        Some(table) => {
+            let target = column(table, &columns.target)?;
+            let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
+            Some(dataset(table, labels)?)
+        }
+        None => None,
+    };
+    let (predictor, effort) = learner.fit(&dataset(table, labels)?, stop_by.as_ref())?;
     let model = Model::new(learner.name(), &columns.target, classes, encoder, predictor, training)?;
     let is_empty =
         |name: &&String| table.column(name).is_some_and(|column| column.missing() == column.len());

@@ -8,9 +8,10 @@ use engine::kind::Context;
 use engine::params::{Param, Type};
 use serde::Deserialize;
 
-use crate::ml::learn::ClassWeight;
+use crate::ml::learn::boosting::GradientBoosting;
 use crate::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
 use crate::ml::learn::logistic::LogisticRegression;
+use crate::ml::learn::{CategoricalRule, ClassWeight, FeatureHints};
 use crate::ml::training::Learner;
 
 /// A learner as it is declared.
@@ -27,7 +28,9 @@ pub(super) struct Declared {
 pub(super) const DECLARED: &[Declared] = &[
     Declared { name: "logistic_regression", scale: "standard", params: logistic },
     Declared { name: "decision_tree", scale: "none", params: || tree(6, 20) },
-    Declared { name: "random_forest", scale: "none", params: forest },
+    Declared { name: "random_forest", scale: "none", params: || forest(true) },
+    Declared { name: "extra_trees", scale: "none", params: || forest(false) },
+    Declared { name: "gradient_boosting", scale: "none", params: boosting },
 ];
 
 #[derive(Deserialize)]
@@ -46,6 +49,24 @@ struct TreeParams {
     min_samples_split: u64,
     min_samples_leaf: u64,
     class_weight: ClassWeight,
+}
+
+#[derive(Deserialize)]
+struct BoostingParams {
+    n_estimators: u32,
+    learning_rate: f64,
+    num_leaves: u32,
+    max_depth: Option<u32>,
+    min_child_samples: u64,
+    min_child_weight: f64,
+    reg_alpha: f64,
+    reg_lambda: f64,
+    min_split_gain: f64,
+    subsample: f64,
+    colsample_bytree: f64,
+    max_bin: u32,
+    class_weight: ClassWeight,
+    early_stopping_rounds: u32,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +90,10 @@ fn logistic() -> Vec<Param> {
     ]
 }
 
+/// More rows than this are no table for trees.
+const MOST_ROWS: i64 = u32::MAX as i64;
+
 fn tree(max_depth: i64, min_samples_leaf: i64) -> Vec<Param> {
-    const MOST_ROWS: i64 = u32::MAX as i64;
     vec![
         Param::new("criterion", Type::Choice(&["gini"]), "gini", "what a split makes smaller"),
         Param::new("max_depth", Type::Int(1, 64), max_depth, "the most splits above a leaf"),
@@ -89,7 +112,7 @@ fn tree(max_depth: i64, min_samples_leaf: i64) -> Vec<Param> {
     ]
 }
 
-fn forest() -> Vec<Param> {
+fn forest(bootstrap: bool) -> Vec<Param> {
     let mut params = tree(16, 5);
     params.extend([
         Param::new("n_estimators", Type::Int(1, 10_000), 100, "how many trees"),
@@ -102,34 +125,122 @@ fn forest() -> Vec<Param> {
         Param::new(
             "bootstrap",
             Type::Bool,
-            true,
+            bootstrap,
             "whether each tree sees rows drawn with replacement",
         ),
     ]);
     params
 }
 
+fn boosting() -> Vec<Param> {
+    const MOST: f64 = 1e9;
+    let share = || Type::Float(f64::MIN_POSITIVE, 1.0);
+    let (int, float) = (
+        |name, low, high, default: i64, doc| Param::new(name, Type::Int(low, high), default, doc),
+        |name, low, high, default: f64, doc| Param::new(name, Type::Float(low, high), default, doc),
+    );
+    vec![
+        int("n_estimators", 1, 100_000, 100, "how many trees at most"),
+        float("learning_rate", 1e-6, 10.0, 0.1, "what each tree's values are multiplied by"),
+        int("num_leaves", 2, 65_536, 31, "the most leaves of a tree"),
+        Param::optional(
+            "max_depth",
+            Type::Int(1, 64),
+            "the most splits above a leaf; no limit without",
+        ),
+        int("min_child_samples", 1, MOST_ROWS, 20, "no side of a split has fewer rows"),
+        float(
+            "min_child_weight",
+            0.0,
+            MOST,
+            1e-3,
+            "no side of a split has a smaller sum of p (1 - p)",
+        ),
+        float("reg_alpha", 0.0, MOST, 0.0, "the L1 penalty of a leaf's value"),
+        float("reg_lambda", 0.0, MOST, 0.0, "the L2 penalty of a leaf's value"),
+        float("min_split_gain", 0.0, MOST, 0.0, "a split gains more than this"),
+        Param::new(
+            "subsample",
+            share(),
+            1.0,
+            "the share of rows that a tree sees, drawn anew for each",
+        ),
+        Param::new(
+            "colsample_bytree",
+            share(),
+            1.0,
+            "the share of encoded features that a tree sees",
+        ),
+        int("max_bin", 2, 255, 255, "the most bins that a feature is cut into"),
+        int(
+            "early_stopping_rounds",
+            0,
+            100_000,
+            0,
+            "ends when the log loss on `validation` did not fall for so many trees, and keeps those up to its least; 0 never",
+        ),
+    ]
+}
+
 /// The learner of a name, with its parameters.
 pub(super) fn read(name: &str, context: &Context<'_>) -> anyhow::Result<Learner> {
-    if name == "logistic_regression" {
-        let LogisticParams { c, class_weight, max_iter, tol, fit_intercept } = context.params()?;
-        let params = LogisticRegression { c, class_weight, max_iter, tol, fit_intercept };
-        return Ok(Learner::LogisticRegression(params));
+    match name {
+        "logistic_regression" => {
+            let LogisticParams { c, class_weight, max_iter, tol, fit_intercept } =
+                context.params()?;
+            let params = LogisticRegression { c, class_weight, max_iter, tol, fit_intercept };
+            Ok(Learner::LogisticRegression(params))
+        }
+        "decision_tree" => Ok(Learner::DecisionTree(read_tree(context)?)),
+        "random_forest" | "extra_trees" => {
+            let ForestParams { n_estimators, max_features, bootstrap } = context.params()?;
+            Ok(Learner::RandomForest(RandomForest {
+                n_estimators,
+                tree: read_tree(context)?,
+                max_features,
+                bootstrap,
+                draw_thresholds: name == "extra_trees",
+                seed: context.seed("forest"),
+            }))
+        }
+        "gradient_boosting" => Ok(Learner::GradientBoosting(read_boosting(context)?)),
+        other => anyhow::bail!("no learner `{other}`"),
     }
+}
+
+fn read_tree(context: &Context<'_>) -> anyhow::Result<DecisionTree> {
     let TreeParams { max_depth, min_samples_split, min_samples_leaf, class_weight } =
         context.params()?;
-    let tree = DecisionTree {
+    Ok(DecisionTree {
         max_depth: Some(max_depth),
         min_samples_split,
         min_samples_leaf,
         class_weight,
-    };
-    if name == "decision_tree" {
-        return Ok(Learner::DecisionTree(tree));
-    }
-    let ForestParams { n_estimators, max_features, bootstrap } = context.params()?;
-    let seed = context.seed("forest");
-    Ok(Learner::RandomForest(RandomForest { n_estimators, tree, max_features, bootstrap, seed }))
+        hints: FeatureHints::default(),
+    })
+}
+
+fn read_boosting(context: &Context<'_>) -> anyhow::Result<GradientBoosting> {
+    let params: BoostingParams = context.params()?;
+    Ok(GradientBoosting {
+        n_estimators: params.n_estimators,
+        learning_rate: params.learning_rate,
+        num_leaves: params.num_leaves,
+        max_depth: params.max_depth,
+        min_child_samples: params.min_child_samples,
+        min_child_weight: params.min_child_weight,
+        reg_alpha: params.reg_alpha,
+        reg_lambda: params.reg_lambda,
+        min_split_gain: params.min_split_gain,
+        subsample: params.subsample,
+        colsample_bytree: params.colsample_bytree,
+        max_bin: params.max_bin,
+        categorical: CategoricalRule::default(),
+        class_weight: params.class_weight,
+        early_stopping_rounds: params.early_stopping_rounds,
+        hints: FeatureHints::default(),
+        seed: context.seed("boosting"),
+    })
 }
 
 #[cfg(test)]
@@ -142,17 +253,19 @@ mod tests {
 
     #[test]
     fn what_is_declared_is_what_is_read() {
-        for learner in ["logistic_regression", "decision_tree", "random_forest"] {
+        for learner in DECLARED.iter().map(|learner| learner.name) {
             let checked = Train.params().check(&json!({"learner": learner})).unwrap();
             assert_eq!(Params::deserialize(&checked).unwrap().learner, learner);
-            if learner == "logistic_regression" {
-                assert!(LogisticParams::deserialize(&checked).is_ok());
-            } else {
-                assert!(TreeParams::deserialize(&checked).is_ok());
-            }
-            if learner == "random_forest" {
-                assert!(ForestParams::deserialize(&checked).is_ok());
-            }
+            let is_read = match learner {
+                "logistic_regression" => LogisticParams::deserialize(&checked).is_ok(),
+                "decision_tree" => TreeParams::deserialize(&checked).is_ok(),
+                "gradient_boosting" => BoostingParams::deserialize(&checked).is_ok(),
+                _ => {
+                    TreeParams::deserialize(&checked).is_ok()
+                        && ForestParams::deserialize(&checked).is_ok()
+                }
+            };
+            assert!(is_read, "{learner}");
         }
         let own = json!({"x": {"impute": "most_frequent", "fill": "none", "encode": "ordinal"}});
         let given = json!({"learner": "decision_tree", "features": {"columns": own}});

@@ -53,19 +53,12 @@ impl<'a> Rows<'a> {
         cells.extend(self.columns.iter().map(|column| column.cell(row)));
     }
 
-    /// One result per row, in the order of the rows, on all threads.
-    pub fn map<T: Send>(&self, each: impl Fn(&[Cell]) -> T + Sync) -> Vec<T> {
-        const CHUNK_ROWS: usize = 4096;
+    /// The results of all rows, in their order, computed on all threads: `chunk` gets the index of
+    /// its first row and how many rows it has, and yields one result for each.
+    pub fn map_chunks<T: Send>(&self, chunk: impl Fn(usize, usize) -> Vec<T> + Sync) -> Vec<T> {
+        const CHUNK_ROWS: usize = 1024;
         let starts: Vec<usize> = (0..self.n_rows).step_by(CHUNK_ROWS).collect();
-        let chunk = |start: usize| {
-            let mut cells = Vec::with_capacity(self.columns.len());
-            let end = self.n_rows.min(start + CHUNK_ROWS);
-            let one = |row| {
-                self.cells(row, &mut cells);
-                each(&cells)
-            };
-            (start..end).map(one).collect::<Vec<T>>()
-        };
+        let chunk = |start: usize| chunk(start, CHUNK_ROWS.min(self.n_rows - start));
         starts.into_par_iter().flat_map_iter(chunk).collect()
     }
 }

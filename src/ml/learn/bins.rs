@@ -1,44 +1,127 @@
 //! Features cut into at most 255 bins, once, before any tree is grown.
 //!
-//! A split between two bins then needs only whole counts per bin, which add up to the same in any
-//! order: no thread count and no summation order can change a tree. Up to 255 different values
-//! each have their own bin, so nothing is lost; above, the edges are quantiles of the training
-//! rows. Knows no classes and no trees.
+//! A split between bins then needs only sums per bin. Up to 255 different numbers each have their
+//! own bin, so nothing is lost; above, the edges are quantiles of all training rows, so that the
+//! order of rows has no say. The bins of a categorical feature are its most frequent codes. A
+//! missing value has a bin of its own, the last one. Knows no classes and no trees.
 
 use rayon::prelude::*;
 
-/// The most bins of a feature.
-const MAX_BINS: usize = 255;
+/// The most bins of a feature, that of missing values not counted.
+pub(super) const MAX_BINS: usize = 255;
 
 /// The bins of all rows.
 pub(super) struct Binned {
     n_rows: usize,
-    /// Per feature the upper edges of its bins but the last, ascending: a value is in the first
-    /// bin whose edge it does not exceed.
-    edges: Vec<Vec<f64>>,
+    cuts: Vec<Cut>,
     /// The bin of each row, feature after feature.
     bins: Vec<u8>,
 }
 
+/// How the values of a feature become bins.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cut {
+    /// The upper edges of the bins but the last, ascending: a value is in the first bin whose edge
+    /// it does not exceed.
+    Edges(Vec<f64>),
+    /// The category code of each bin, the most frequent first, equally frequent ones by code. Rarer
+    /// codes than these are in the bin of missing values.
+    Codes(Vec<u32>),
+}
+
+impl Cut {
+    /// How many bins there are, that of missing values not counted; it is the next one.
+    pub(super) fn n_bins(&self) -> usize {
+        match self {
+            Cut::Edges(edges) => edges.len() + 1,
+            Cut::Codes(codes) => codes.len(),
+        }
+    }
+
+    fn numbers(values: &[f64], max_bins: usize) -> Cut {
+        Cut::Edges(edges(
+            values.iter().copied().filter(|value| !value.is_nan()).collect(),
+            max_bins,
+        ))
+    }
+
+    fn categories(values: &[f64], max_bins: usize) -> Cut {
+        let mut codes: Vec<u32> = values.iter().filter_map(|value| code(*value)).collect();
+        codes.sort_unstable();
+        let mut counted: Vec<(usize, u32)> =
+            codes.chunk_by(|a, b| a == b).map(|equal| (equal.len(), equal[0])).collect();
+        counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        Cut::Codes(counted.into_iter().take(max_bins).map(|(_, code)| code).collect())
+    }
+
+    /// The bin of every value.
+    fn apply(&self, values: &[f64]) -> Vec<u8> {
+        let missing = self.n_bins() as u8;
+        match self {
+            Cut::Edges(edges) => {
+                let bin = |value: &f64| {
+                    if value.is_nan() {
+                        missing
+                    } else {
+                        edges.partition_point(|edge| edge < value) as u8
+                    }
+                };
+                values.iter().map(bin).collect()
+            }
+            Cut::Codes(codes) => {
+                let mut places: Vec<(u32, u8)> = codes.iter().copied().zip(0..).collect();
+                places.sort_unstable();
+                let bin = |value: &f64| {
+                    let place = code(*value)
+                        .and_then(|code| places.binary_search_by_key(&code, |place| place.0).ok());
+                    place.map_or(missing, |place| places[place].1)
+                };
+                values.iter().map(bin).collect()
+            }
+        }
+    }
+}
+
+/// The category code that a number is: a whole number of at least 0.
+pub(super) fn code(value: f64) -> Option<u32> {
+    let code = value as u32;
+    (f64::from(code) == value).then_some(code)
+}
+
 impl Binned {
-    /// Cuts rows of `width` finite numbers, one after the other in `rows`.
-    pub(super) fn new(rows: &[f64], width: usize) -> Binned {
+    /// Cuts rows of `width` numbers, one after the other in `rows`, into at most `max_bins` bins, 2
+    /// to `MAX_BINS`. NaN is missing. `is_categorical` tells the features whose numbers are codes of
+    /// categories; one that it lacks is none.
+    pub(super) fn new(
+        rows: &[f64],
+        width: usize,
+        is_categorical: &[bool],
+        max_bins: usize,
+    ) -> Binned {
         let n_rows = rows.len().checked_div(width).unwrap_or(0);
         let cut = |feature: usize| {
             let values: Vec<f64> = (0..n_rows).map(|row| rows[row * width + feature]).collect();
-            let edges = edges(values.clone());
-            let bin = |value: &f64| edges.partition_point(|edge| edge < value) as u8;
-            let bins: Vec<u8> = values.iter().map(bin).collect();
-            (edges, bins)
+            let cut = if is_categorical.get(feature).copied().unwrap_or(false) {
+                Cut::categories(&values, max_bins)
+            } else {
+                Cut::numbers(&values, max_bins)
+            };
+            let bins = cut.apply(&values);
+            (cut, bins)
         };
-        let columns: Vec<(Vec<f64>, Vec<u8>)> = (0..width).into_par_iter().map(cut).collect();
-        let (edges, bins): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        Binned { n_rows, edges, bins: bins.concat() }
+        let columns: Vec<(Cut, Vec<u8>)> = (0..width).into_par_iter().map(cut).collect();
+        let mut bins = Vec::with_capacity(rows.len());
+        let mut cuts = Vec::with_capacity(width);
+        for (cut, column) in columns {
+            cuts.push(cut);
+            bins.extend(column);
+        }
+        Binned { n_rows, cuts, bins }
     }
 
     /// How many features there are.
     pub(super) fn width(&self) -> usize {
-        self.edges.len()
+        self.cuts.len()
     }
 
     /// The bin of each row.
@@ -46,23 +129,23 @@ impl Binned {
         &self.bins[feature * self.n_rows..(feature + 1) * self.n_rows]
     }
 
-    /// The upper edges of the bins but the last.
-    pub(super) fn edges(&self, feature: usize) -> &[f64] {
-        &self.edges[feature]
+    /// How the values of a feature became bins.
+    pub(super) fn cut(&self, feature: usize) -> &Cut {
+        &self.cuts[feature]
     }
 }
 
 /// Edges halfway between neighbouring values: all of them, or those at the quantiles.
-fn edges(mut values: Vec<f64>) -> Vec<f64> {
+fn edges(mut values: Vec<f64>, max_bins: usize) -> Vec<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let mut distinct = values.clone();
     distinct.dedup();
-    if distinct.len() <= MAX_BINS {
+    if distinct.len() <= max_bins {
         return distinct.windows(2).map(|pair| between(pair[0], pair[1])).collect();
     }
-    let mut edges = Vec::with_capacity(MAX_BINS - 1);
-    for k in 1..MAX_BINS {
-        let last = values[k * values.len() / MAX_BINS - 1];
+    let mut edges = Vec::with_capacity(max_bins - 1);
+    for k in 1..max_bins {
+        let last = values[(k * values.len() / max_bins).saturating_sub(1)];
         let above = distinct.partition_point(|value| *value <= last);
         if let Some(next) = distinct.get(above) {
             edges.push(between(last, *next));
@@ -82,24 +165,43 @@ fn between(lower: f64, upper: f64) -> f64 {
 mod tests {
     use super::*;
 
+    fn edges_of(binned: &Binned) -> &[f64] {
+        match binned.cut(0) {
+            Cut::Edges(edges) => edges,
+            Cut::Codes(_) => panic!("cut by codes"),
+        }
+    }
+
+    fn numbers(values: &[f64]) -> Binned {
+        Binned::new(values, 1, &[], MAX_BINS)
+    }
+
     #[test]
     fn few_values_have_a_bin_each() {
-        let binned = Binned::new(&[3.0, 1.0, 2.0, 1.0], 1);
-        assert_eq!(binned.edges(0), [1.5, 2.5]);
+        let binned = numbers(&[3.0, 1.0, 2.0, 1.0]);
+        assert_eq!(edges_of(&binned), [1.5, 2.5]);
         assert_eq!(binned.column(0), [2, 0, 1, 0]);
     }
 
     #[test]
     fn a_constant_has_one_bin() {
-        let binned = Binned::new(&[7.0; 5], 1);
-        assert_eq!((binned.edges(0), binned.column(0)), (&[][..], &[0; 5][..]));
+        let binned = numbers(&[7.0; 5]);
+        assert_eq!((edges_of(&binned), binned.column(0)), (&[][..], &[0; 5][..]));
+    }
+
+    #[test]
+    fn what_is_missing_is_in_the_last_bin() {
+        let binned = numbers(&[f64::NAN, 1.0, 2.0]);
+        assert_eq!((edges_of(&binned), binned.column(0)), (&[1.5][..], &[2, 0, 1][..]));
+        let nothing = numbers(&[f64::NAN; 3]);
+        assert_eq!((nothing.cut(0).n_bins(), nothing.column(0)), (1, &[1; 3][..]));
     }
 
     #[test]
     fn many_values_share_255_bins_evenly() {
         let values: Vec<f64> = (0..10_200).map(|i| f64::from(i * i)).collect();
-        let binned = Binned::new(&values, 1);
-        assert_eq!(binned.edges(0).len(), 254);
+        let binned = numbers(&values);
+        assert_eq!(edges_of(&binned).len(), 254);
         let mut counts = [0; 255];
         for bin in binned.column(0) {
             counts[usize::from(*bin)] += 1;
@@ -111,9 +213,33 @@ mod tests {
     fn one_frequent_value_does_not_repeat_an_edge() {
         let mut values = vec![0.0; 9_000];
         values.extend((0..1_000).map(f64::from));
-        let binned = Binned::new(&values, 1);
-        assert!(binned.edges(0).is_sorted_by(|a, b| a < b));
-        assert!(binned.edges(0).len() > 20);
+        let binned = numbers(&values);
+        assert!(edges_of(&binned).is_sorted_by(|a, b| a < b));
+        assert!(edges_of(&binned).len() > 20);
+    }
+
+    #[test]
+    fn fewer_bins_can_be_asked_for() {
+        let values: Vec<f64> = (0..1000).map(f64::from).collect();
+        let binned = Binned::new(&values, 1, &[], 4);
+        assert_eq!(edges_of(&binned), [249.5, 499.5, 749.5]);
+    }
+
+    #[test]
+    fn categories_have_a_bin_each_and_the_rarest_share_that_of_missing_values() {
+        let codes = [5.0, 3.0, 5.0, 9.0, 3.0, 5.0, f64::NAN];
+        let binned = Binned::new(&codes, 1, &[true], MAX_BINS);
+        assert_eq!(*binned.cut(0), Cut::Codes(vec![5, 3, 9]));
+        assert_eq!(binned.column(0), [0, 1, 0, 2, 1, 0, 3]);
+        let binned = Binned::new(&codes, 1, &[true], 2);
+        assert_eq!(*binned.cut(0), Cut::Codes(vec![5, 3]));
+        assert_eq!(binned.column(0), [0, 1, 0, 2, 1, 0, 2]);
+    }
+
+    #[test]
+    fn a_code_is_a_whole_number_of_at_least_0() {
+        assert_eq!([0.0, 7.0, 4_294_967_295.0].map(code), [Some(0), Some(7), Some(u32::MAX)]);
+        assert_eq!([-1.0, 0.5, 4_294_967_296.0, f64::NAN].map(code), [None; 4]);
     }
 
     #[test]

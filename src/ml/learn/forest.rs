@@ -1,4 +1,4 @@
-//! The learners that grow trees: a decision tree and a random forest.
+//! The learners that average trees: a decision tree, a random forest, and extra trees.
 //!
 //! A tree of a forest draws from a stream of its own, derived from the seed and its index, so trees
 //! are grown in any order on any number of threads and collected by index. Probabilities are
@@ -10,10 +10,14 @@ use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::bins::Binned;
-use super::grow::{Growth, Sample, grow};
+use super::bins::{Binned, MAX_BINS};
+use super::grow::{Growth, Member, grow};
+use super::split::{CategoricalRule, Rule};
+use super::sums::Units;
 use super::tree::Tree;
-use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Trees, require};
+use super::{
+    Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, Trees, check_rows, require,
+};
 use crate::ml::random::Random;
 
 /// The parameters of a decision tree.
@@ -27,6 +31,8 @@ pub struct DecisionTree {
     pub min_samples_leaf: u64,
     /// How much a row counts by its class.
     pub class_weight: ClassWeight,
+    /// What is known of the encoded features.
+    pub hints: FeatureHints,
 }
 
 /// How many features are tried at a node.
@@ -41,7 +47,7 @@ pub enum MaxFeatures {
     All,
 }
 
-/// The parameters of a random forest.
+/// The parameters of a random forest, or of extra trees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomForest {
     /// How many trees, at least 1.
@@ -52,6 +58,8 @@ pub struct RandomForest {
     pub max_features: MaxFeatures,
     /// Whether each tree sees as many rows as there are, drawn with replacement.
     pub bootstrap: bool,
+    /// Whether each feature is tried at one drawn threshold (extra trees) instead of at the best.
+    pub draw_thresholds: bool,
     /// What all draws follow from.
     pub seed: [u8; 32],
 }
@@ -81,15 +89,76 @@ impl MaxFeatures {
     }
 }
 
+/// The rows that trees learn from.
+struct Sample {
+    binned: Binned,
+    targets: Vec<bool>,
+    /// What each row weighs by itself.
+    weights: Vec<f64>,
+    /// What a negative and a positive row weigh besides.
+    class_weights: [f64; 2],
+}
+
 impl DecisionTree {
-    fn growth(&self, dataset: &Dataset, max_features: usize) -> Result<Growth, LearnError> {
-        Ok(Growth {
+    fn sample(&self, dataset: &Dataset) -> Result<Sample, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let class_weights = self.class_weight.weights(&dataset.targets)?;
+        let width = dataset.records.ncols();
+        let binned = Binned::new(&rows, width, &self.hints.is_categorical, MAX_BINS);
+        let targets = dataset.targets.to_vec();
+        let weights: Vec<f64> =
+            (0..targets.len()).map(|i| f64::from(dataset.weight_for(i))).collect();
+        if let Some(i) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            return Err(LearnError::Data(format!("row {i} has the weight {}", weights[i])));
+        }
+        Ok(Sample { binned, targets, weights, class_weights })
+    }
+
+    fn growth(&self, width: usize, max_features: usize, class_weights: [f64; 2]) -> Growth {
+        Growth {
             max_depth: self.max_depth.unwrap_or(u32::MAX),
+            max_leaves: None,
             min_samples_split: self.min_samples_split,
-            min_samples_leaf: self.min_samples_leaf,
+            features: (0..width).collect(),
             max_features,
-            class_weights: self.class_weight.weights(&dataset.targets)?,
-        })
+            draw_thresholds: false,
+            monotone: self.hints.monotone.clone(),
+            rule: Rule {
+                units: Units::of(1.0, 1.0),
+                classes: Some(class_weights),
+                l1: 0.0,
+                l2: 0.0,
+                min_samples_leaf: self.min_samples_leaf,
+                min_child_weight: 0.0,
+                // Even a split that gains nothing by itself can be worth it for those below.
+                min_gain: f64::NEG_INFINITY,
+                categorical: CategoricalRule::default(),
+            },
+            shrink: 1.0,
+            is_parallel: true,
+        }
+    }
+}
+
+impl Sample {
+    /// Grows a tree on the rows, each as often as it counts.
+    fn grow(
+        &self,
+        counts: &[u32],
+        mut growth: Growth,
+        random: &mut Random,
+    ) -> Result<Tree, LearnError> {
+        let weights = self.weights.iter().zip(counts).map(|(w, n)| w * f64::from(*n));
+        let largest = weights.clone().fold(0.0, f64::max);
+        growth.rule.units = Units::of(largest, largest);
+        let units = growth.rule.units;
+        let member = |((row, weight), positive): ((u32, f64), &bool)| {
+            let g = if *positive { weight } else { 0.0 };
+            (weight > 0.0).then(|| Member { row, term: units.term(g, weight) })
+        };
+        let members = (0..).zip(weights).zip(&self.targets).filter_map(member).collect();
+        let nodes = grow(&self.binned, members, &growth, random).nodes;
+        Tree::new(nodes, self.binned.width()).map_err(LearnError::Data)
     }
 }
 
@@ -97,13 +166,16 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<DecisionTree> {
     type Object = Trees;
 
     fn fit(&self, dataset: &Dataset) -> Result<Trees, LearnError> {
-        let (binned, targets) = prepare(dataset)?;
-        let growth = self.0.growth(dataset, binned.width())?;
-        let counts = vec![1; targets.len()];
-        let sample = Sample { binned: &binned, targets: &targets, counts: &counts };
+        let sample = self.0.sample(dataset)?;
+        let width = sample.binned.width();
+        let counts = vec![1; sample.targets.len()];
         // All features are tried at every node, so nothing is drawn.
-        let nodes = grow(&sample, &growth, &mut Random::new([0; 32]));
-        Ok(Trees(vec![Tree::new(nodes, binned.width()).map_err(LearnError::Data)?]))
+        let tree = sample.grow(
+            &counts,
+            self.0.growth(width, width, sample.class_weights),
+            &mut Random::new([0; 32]),
+        )?;
+        Ok(Trees(vec![tree]))
     }
 }
 
@@ -112,35 +184,24 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<RandomForest> {
 
     fn fit(&self, dataset: &Dataset) -> Result<Trees, LearnError> {
         let forest = &self.0;
-        let (binned, targets) = prepare(dataset)?;
-        let growth = forest.tree.growth(dataset, forest.max_features.of(binned.width()))?;
+        let sample = forest.tree.sample(dataset)?;
+        let width = sample.binned.width();
+        let max_features = forest.max_features.of(width);
         let nth_tree = |index: u64| {
             let mut random = Random::nth(&forest.seed, index);
-            let counts = draw_rows(forest.bootstrap, targets.len(), &mut random);
-            let sample = Sample { binned: &binned, targets: &targets, counts: &counts };
-            let nodes = grow(&sample, &growth, &mut random);
-            Tree::new(nodes, binned.width()).map_err(LearnError::Data)
+            let counts = draw_rows(forest.bootstrap, sample.targets.len(), &mut random);
+            let growth = Growth {
+                draw_thresholds: forest.draw_thresholds,
+                // Trees are grown side by side already.
+                is_parallel: false,
+                ..forest.tree.growth(width, max_features, sample.class_weights)
+            };
+            sample.grow(&counts, growth, &mut random)
         };
         let trees: Result<Vec<Tree>, LearnError> =
             (0..u64::from(forest.n_estimators)).into_par_iter().map(nth_tree).collect();
         Ok(Trees(trees?))
     }
-}
-
-/// The rows cut into bins, and their classes.
-fn prepare(dataset: &Dataset) -> Result<(Binned, Vec<bool>), LearnError> {
-    if dataset.weights().is_some() {
-        return Err(LearnError::Data("trees take no row weights".to_owned()));
-    }
-    if u32::try_from(dataset.targets.len()).is_err() {
-        return Err(LearnError::Data("trees take fewer than 2^32 rows".to_owned()));
-    }
-    let rows = dataset.records.as_standard_layout();
-    let rows = rows.as_slice().unwrap_or_default();
-    if !rows.iter().all(|x| x.is_finite()) {
-        return Err(LearnError::Data("a feature is not finite".to_owned()));
-    }
-    Ok((Binned::new(rows, dataset.records.ncols()), dataset.targets.to_vec()))
 }
 
 /// How often each row counts.

@@ -1,236 +1,516 @@
 //! Growing one decision tree over binned features.
 //!
-//! Counts are whole numbers per bin and class; the weights of the classes are multiplied in where
-//! a split is scored, so the order in which rows are counted cannot matter. The score is
-//! scikit-learn's Gini criterion. Of equally good splits the one with the lower feature index
-//! wins, then the one with the lower threshold. Knows nothing of forests: which rows count how
-//! often, and which features may be tried, is told by the caller.
+//! The rows of a node stand together and in their order. Its sums per bin are kept until it is
+//! split; the smaller child is summed, the larger gets what is left of its parent. Sums are whole
+//! numbers (`sums.rs`), so features may be summed on any number of threads. Nodes are split depth
+//! first, or the one that gains most first where the number of leaves is limited; the tree is
+//! written in preorder either way. Knows no loss and no classes: what rows add to the sums, and
+//! which of them take part, is told by the caller.
 
-use super::bins::Binned;
-use super::tree::{LEAF, Node};
+use std::collections::BinaryHeap;
+
+use rayon::prelude::*;
+
+use super::bins::{Binned, Cut};
+use super::split::{BinSet, Column, Question, Rule, Split, Whole};
+use super::sums::{Sum, Term};
+use super::tree::{Ask, Node};
 use crate::ml::random::Random;
 
-/// When to stop, and what counts how much.
+/// When to stop, and what is tried.
+#[derive(Clone, Debug)]
 pub(super) struct Growth {
     /// The most splits above a leaf.
     pub(super) max_depth: u32,
+    /// The most leaves; above all of them, nodes are split in depth-first order.
+    pub(super) max_leaves: Option<usize>,
     /// A node of fewer rows is a leaf.
     pub(super) min_samples_split: u64,
-    /// No side of a split has fewer rows.
-    pub(super) min_samples_leaf: u64,
-    /// How many features that differ within a node are tried there.
+    /// The features that the tree may ask for, ascending.
+    pub(super) features: Vec<usize>,
+    /// How many of those that differ within a node are tried there.
     pub(super) max_features: usize,
-    /// The weight of a negative and of a positive row.
-    pub(super) class_weights: [f64; 2],
+    /// Whether each feature is tried at one drawn place instead of everywhere.
+    pub(super) draw_thresholds: bool,
+    /// Per feature whether the value must rise (1) or fall (-1) with it; one that lacks is free.
+    pub(super) monotone: Vec<i8>,
+    /// How splits are scored.
+    pub(super) rule: Rule,
+    /// What every value is multiplied by when the tree is done.
+    pub(super) shrink: f64,
+    /// Whether features are summed on all threads; not, where trees already are.
+    pub(super) is_parallel: bool,
 }
 
-/// The rows to learn from.
-pub(super) struct Sample<'a> {
-    /// Their bins.
-    pub(super) binned: &'a Binned,
-    /// Whether each is positive.
-    pub(super) targets: &'a [bool],
-    /// How often each counts.
-    pub(super) counts: &'a [u32],
+/// A row that takes part.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Member {
+    /// Its index.
+    pub(super) row: u32,
+    /// What it adds to the sums.
+    pub(super) term: Term,
 }
 
-/// What is counted of rows.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    /// Rows of each class, each as often as it counts.
-    classes: [u64; 2],
-    /// Different rows; the limits on rows are on these, as in scikit-learn.
-    rows: u64,
+/// A tree that was grown.
+pub(super) struct Grown {
+    /// Its nodes in preorder.
+    pub(super) nodes: Vec<Node>,
+    /// The rows that took part, leaf by leaf.
+    pub(super) members: Vec<Member>,
+    /// Where the rows of each leaf end in `members`, and its value.
+    pub(super) leaves: Vec<(usize, f64)>,
 }
 
-impl Counts {
-    fn add(&mut self, sample: &Sample<'_>, row: usize) {
-        self.classes[usize::from(sample.targets[row])] += u64::from(sample.counts[row]);
-        self.rows += 1;
+/// Grows a tree on rows in ascending order. `random` draws features and thresholds where not all
+/// are tried.
+pub(super) fn grow(
+    binned: &Binned,
+    members: Vec<Member>,
+    growth: &Growth,
+    random: &mut Random,
+) -> Grown {
+    let starts = slots(binned, &growth.features);
+    let mut grower = Grower {
+        binned,
+        growth,
+        starts,
+        spare: vec![Member::default(); members.len()],
+        members,
+        drafts: Vec::new(),
+        pool: Vec::new(),
+        scratch: vec![Sum::default(); usize::from(u8::MAX) + 1],
+        order: growth.features.clone(),
+    };
+    grower.run(random);
+    grower.finish()
+}
+
+/// Where the sums of each feature start in those of a node, and, last, how many there are.
+fn slots(binned: &Binned, features: &[usize]) -> Vec<usize> {
+    let mut starts = vec![0];
+    for feature in features {
+        let n_slots = binned.cut(*feature).n_bins() + 1;
+        starts.push(starts.last().copied().unwrap_or(0) + n_slots);
     }
-
-    fn plus(self, other: Counts) -> Counts {
-        let [negative, positive] = self.classes;
-        let classes = [negative + other.classes[0], positive + other.classes[1]];
-        Counts { classes, rows: self.rows + other.rows }
-    }
-
-    fn minus(self, part: Counts) -> Counts {
-        let [negative, positive] = self.classes;
-        let classes = [negative - part.classes[0], positive - part.classes[1]];
-        Counts { classes, rows: self.rows - part.rows }
-    }
+    starts
 }
 
-/// A split: rows of the bins up to `bin` go left.
-#[derive(Clone, Copy)]
-struct Split {
-    feature: usize,
-    bin: usize,
-    score: f64,
-}
-
-/// A node that is yet to be made.
-struct Pending {
+/// A node as it is grown. Children come after their parent, and in no other order.
+struct Draft {
     start: usize,
     end: usize,
+    n: u64,
+    value: f64,
+    split: Option<(Split, [usize; 2])>,
+}
+
+/// A node that may be split.
+struct Open {
+    draft: usize,
     depth: u32,
-    /// The node whose right child it is.
-    right_of: Option<usize>,
+    whole: Whole,
+    /// The sums per bin of all features; empty where only some are tried.
+    sums: Vec<Sum>,
+    split: Split,
 }
 
-/// Grows a tree; its nodes stand in preorder. `random` draws the features when not all are tried.
-pub(super) fn grow(sample: &Sample<'_>, growth: &Growth, random: &mut Random) -> Vec<Node> {
-    let is_in = |row: &u32| sample.counts[*row as usize] > 0;
-    let mut rows: Vec<u32> = (0..sample.targets.len() as u32).filter(is_in).collect();
-    let mut order: Vec<usize> = (0..sample.binned.width()).collect();
-    let mut nodes: Vec<Node> = Vec::new();
-    let mut pending = vec![Pending { start: 0, end: rows.len(), depth: 0, right_of: None }];
-    // The left child is pushed last, so it is made next: preorder.
-    while let Some(Pending { start, end, depth, right_of }) = pending.pop() {
-        let at = nodes.len();
-        if let Some(parent) = right_of {
-            nodes[parent].right = at as u32;
+impl PartialEq for Open {
+    fn eq(&self, other: &Open) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Open {}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Open) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The one that gains most is the greatest; of equal ones the one that was made first.
+impl Ord for Open {
+    fn cmp(&self, other: &Open) -> std::cmp::Ordering {
+        self.split.gain.total_cmp(&other.split.gain).then(other.draft.cmp(&self.draft))
+    }
+}
+
+/// Nodes that wait to be split.
+enum Waiting {
+    /// The last one first.
+    Stack(Vec<Open>),
+    /// The one that gains most first.
+    Best(BinaryHeap<Open>),
+}
+
+impl Waiting {
+    fn push(&mut self, open: Open) {
+        match self {
+            Waiting::Stack(stack) => stack.push(open),
+            Waiting::Best(heap) => heap.push(open),
         }
-        let here = &mut rows[start..end];
-        let counts = count(sample, here);
-        nodes.push(Node::leaf(growth.value(counts)));
-        let may_split = depth < growth.max_depth && growth.may_split(counts);
-        let tried = may_split.then(|| best_split(sample, growth, here, counts, &mut order, random));
-        let Some(split) = tried.flatten() else { continue };
-        nodes[at].feature = split.feature as u32;
-        nodes[at].threshold = sample.binned.edges(split.feature)[split.bin];
-        let middle = start + partition(here, sample.binned.column(split.feature), split.bin);
-        let depth = depth + 1;
-        pending.push(Pending { start: middle, end, depth, right_of: Some(at) });
-        pending.push(Pending { start, end: middle, depth, right_of: None });
-    }
-    debug_assert!(nodes.iter().all(|node| node.feature == LEAF || node.right > 0));
-    nodes
-}
-
-impl Growth {
-    /// The weighted fraction of positive rows.
-    fn value(&self, counts: Counts) -> f64 {
-        let [negative, positive] = self.weigh(counts);
-        if negative + positive > 0.0 { positive / (negative + positive) } else { 0.0 }
     }
 
-    fn weigh(&self, counts: Counts) -> [f64; 2] {
-        let [negative, positive] = counts.classes;
-        [negative as f64 * self.class_weights[0], positive as f64 * self.class_weights[1]]
-    }
-
-    fn may_split(&self, counts: Counts) -> bool {
-        counts.rows >= self.min_samples_split
-            && counts.rows >= 2 * self.min_samples_leaf
-            && !counts.classes.contains(&0)
-    }
-
-    /// Higher is purer: the sum of squared class weights over the weight. Maximising it over both
-    /// sides is minimising their weighted Gini impurity.
-    fn purity(&self, counts: Counts) -> f64 {
-        let [negative, positive] = self.weigh(counts);
-        (negative * negative + positive * positive) / (negative + positive)
-    }
-}
-
-fn count(sample: &Sample<'_>, rows: &[u32]) -> Counts {
-    let mut counts = Counts::default();
-    for row in rows {
-        counts.add(sample, *row as usize);
-    }
-    counts
-}
-
-/// The best split of a node; `None` when no split leaves enough rows on both sides.
-fn best_split(
-    sample: &Sample<'_>,
-    growth: &Growth,
-    rows: &[u32],
-    counts: Counts,
-    order: &mut [usize],
-    random: &mut Random,
-) -> Option<Split> {
-    let draws = growth.max_features < order.len();
-    let mut best: Option<Split> = None;
-    let mut n_tried = 0;
-    for i in 0..order.len() {
-        if draws {
-            // A feature that is constant in the node does not count as tried.
-            random.draw(&mut order[i..], 1);
+    fn pop(&mut self) -> Option<Open> {
+        match self {
+            Waiting::Stack(stack) => stack.pop(),
+            Waiting::Best(heap) => heap.pop(),
         }
-        let feature = order[i];
-        let Some(histogram) = histogram(sample, rows, feature) else { continue };
-        n_tried += 1;
-        if let Some(split) = best_of_feature(growth, feature, &histogram, counts) {
-            let wins = |best: &Split| {
-                split.score > best.score || split.score == best.score && feature < best.feature
-            };
-            if best.as_ref().is_none_or(wins) {
-                best = Some(split);
+    }
+}
+
+struct Grower<'a> {
+    binned: &'a Binned,
+    growth: &'a Growth,
+    starts: Vec<usize>,
+    members: Vec<Member>,
+    spare: Vec<Member>,
+    drafts: Vec<Draft>,
+    /// Sums of nodes that are done, to be used again.
+    pool: Vec<Vec<Sum>>,
+    /// Sums per bin of one feature, all 0 between two uses.
+    scratch: Vec<Sum>,
+    /// The features in the order in which they were last drawn.
+    order: Vec<usize>,
+}
+
+impl Grower<'_> {
+    fn run(&mut self, random: &mut Random) {
+        let mut waiting = match self.growth.max_leaves {
+            Some(_) => Waiting::Best(BinaryHeap::new()),
+            None => Waiting::Stack(Vec::new()),
+        };
+        let sum = self.members.iter().fold(Sum::default(), |mut sum, member| {
+            sum.add(member.term);
+            sum
+        });
+        let whole = Whole { sum, bounds: [f64::NEG_INFINITY, f64::INFINITY] };
+        let value = self.growth.rule.value(&whole);
+        let end = self.members.len();
+        self.drafts.push(Draft { start: 0, end, n: sum.n, value, split: None });
+        let sums = if self.may_split(&whole, 0) { self.count(0) } else { Vec::new() };
+        if let Some(open) = self.open(0, 0, whole, sums, random) {
+            waiting.push(open);
+        }
+        let (mut n_leaves, most) = (1, self.growth.max_leaves.unwrap_or(usize::MAX));
+        while n_leaves < most {
+            let Some(open) = waiting.pop() else { break };
+            n_leaves += 1;
+            let is_last = n_leaves == most;
+            // The left child is pushed last, so that it is split first.
+            for child in self.split(open, is_last, random).into_iter().rev() {
+                waiting.push(child);
             }
         }
-        if n_tried == growth.max_features {
-            break;
+    }
+
+    /// Whether all features are tried at each node, so that a node's sums serve its children.
+    fn keeps_sums(&self) -> bool {
+        self.growth.max_features >= self.growth.features.len()
+    }
+
+    fn may_split(&self, whole: &Whole, depth: u32) -> bool {
+        let (n, rule) = (whole.sum.n, &self.growth.rule);
+        depth < self.growth.max_depth
+            && n >= self.growth.min_samples_split
+            && n >= 2 * rule.min_samples_leaf.max(1)
+            && rule.weigh(whole.sum).1 >= 2.0 * rule.min_child_weight
+            && !rule.is_pure(whole.sum)
+    }
+
+    /// A node with its best split; `None` when it stays a leaf.
+    fn open(
+        &mut self,
+        draft: usize,
+        depth: u32,
+        whole: Whole,
+        sums: Vec<Sum>,
+        random: &mut Random,
+    ) -> Option<Open> {
+        let found = if !self.may_split(&whole, depth) {
+            None
+        } else if self.keeps_sums() {
+            self.best_of_all(&whole, &sums, random)
+        } else {
+            self.best_of_drawn(draft, &whole, random)
+        };
+        match found {
+            Some(split) => Some(Open { draft, depth, whole, sums, split }),
+            None => {
+                self.pool.push(sums);
+                None
+            }
         }
     }
-    best
+
+    /// Splits a node and returns those of its children that may be split again.
+    fn split(&mut self, open: Open, is_last: bool, random: &mut Random) -> Vec<Open> {
+        let Open { draft, depth, whole, sums, split } = open;
+        let Draft { start, end, .. } = self.drafts[draft];
+        let middle = self.partition(start, end, &split);
+        let children = [self.drafts.len(), self.drafts.len() + 1];
+        let wholes = self.children(&whole, &split);
+        for (k, (start, end)) in [(start, middle), (middle, end)].into_iter().enumerate() {
+            let (n, value) = (split.sums[k].n, split.values[k]);
+            self.drafts.push(Draft { start, end, n, value, split: None });
+        }
+        self.drafts[draft].split = Some((split, children));
+        let depth = depth + 1;
+        let may_split = wholes.map(|whole| !is_last && self.may_split(&whole, depth));
+        let sums = self.share(sums, children, may_split);
+        let mut opened = Vec::new();
+        for (k, sums) in sums.into_iter().enumerate() {
+            if may_split[k] {
+                opened.extend(self.open(children[k], depth, wholes[k], sums, random));
+            } else {
+                self.pool.push(sums);
+            }
+        }
+        opened
+    }
+
+    /// The children's sums and bounds. A child of a split by a monotone feature stays on its side
+    /// of the middle between both values, so that no leaf below can cross over.
+    fn children(&self, whole: &Whole, split: &Split) -> [Whole; 2] {
+        let mut wholes = split.sums.map(|sum| Whole { sum, bounds: whole.bounds });
+        let direction = self.growth.monotone.get(split.feature).copied().unwrap_or(0);
+        if direction != 0 {
+            let middle = 0.5 * (split.values[0] + split.values[1]);
+            let (lower, upper) = if direction > 0 { (0, 1) } else { (1, 0) };
+            wholes[lower].bounds[1] = middle;
+            wholes[upper].bounds[0] = middle;
+        }
+        wholes
+    }
+
+    /// The sums of two children, from the rows of the smaller and the sums of their parent.
+    fn share(
+        &mut self,
+        mut parent: Vec<Sum>,
+        children: [usize; 2],
+        needed: [bool; 2],
+    ) -> [Vec<Sum>; 2] {
+        if !self.keeps_sums() || needed == [false; 2] {
+            self.pool.push(parent);
+            return Default::default();
+        }
+        let is_left_smaller = self.drafts[children[0]].n <= self.drafts[children[1]].n;
+        let [small, large] = if is_left_smaller { [0, 1] } else { [1, 0] };
+        let counted = self.count(children[small]);
+        let mut sums: [Vec<Sum>; 2] = Default::default();
+        if needed[large] {
+            for (whole, part) in parent.iter_mut().zip(&counted) {
+                *whole = whole.minus(*part);
+            }
+        }
+        sums[large] = parent;
+        sums[small] = counted;
+        sums
+    }
+
+    /// The sums per bin of the rows of a node, for all features.
+    fn count(&mut self, draft: usize) -> Vec<Sum> {
+        if !self.keeps_sums() {
+            return Vec::new();
+        }
+        // Fewer additions are not worth a thread.
+        const MIN_ADDITIONS: usize = 1 << 15;
+        let mut sums = self.pool.pop().unwrap_or_default();
+        sums.clear();
+        sums.resize(self.starts.last().copied().unwrap_or(0), Sum::default());
+        let Draft { start, end, .. } = self.drafts[draft];
+        let (members, binned) = (&self.members[start..end], self.binned);
+        let mut parts: Vec<(usize, &mut [Sum])> = Vec::with_capacity(self.growth.features.len());
+        let mut rest = sums.as_mut_slice();
+        for (k, feature) in self.growth.features.iter().enumerate() {
+            let (part, after) = rest.split_at_mut(self.starts[k + 1] - self.starts[k]);
+            parts.push((*feature, part));
+            rest = after;
+        }
+        let add = |(feature, sums): (usize, &mut [Sum])| add(binned.column(feature), members, sums);
+        if self.growth.is_parallel && members.len() * parts.len() >= MIN_ADDITIONS {
+            parts.into_par_iter().for_each(add);
+        } else {
+            parts.into_iter().for_each(add);
+        }
+        sums
+    }
+
+    /// The best split over all features, from the sums of the node.
+    fn best_of_all(&mut self, whole: &Whole, sums: &[Sum], random: &mut Random) -> Option<Split> {
+        let mut best = None;
+        for k in 0..self.growth.features.len() {
+            let sums = &sums[self.starts[k]..self.starts[k + 1]];
+            let mut used = BinSet::default();
+            for (bin, sum) in sums[..sums.len() - 1].iter().enumerate() {
+                if sum.n > 0 {
+                    used = used.with(bin as u8);
+                }
+            }
+            let column = self.column(self.growth.features[k], sums, used);
+            if !column.is_constant() {
+                keep_better(&mut best, self.best_of(whole, &column, random));
+            }
+        }
+        best
+    }
+
+    /// The best split over features that are drawn without replacement, until enough of them that
+    /// differ within the node were tried.
+    fn best_of_drawn(&mut self, draft: usize, whole: &Whole, random: &mut Random) -> Option<Split> {
+        let Draft { start, end, .. } = self.drafts[draft];
+        let (mut best, mut n_tried) = (None, 0);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for i in 0..self.order.len() {
+            random.draw(&mut self.order[i..], 1);
+            let feature = self.order[i];
+            let n_bins = self.binned.cut(feature).n_bins();
+            let bins = self.binned.column(feature);
+            let mut used = BinSet::default();
+            for member in &self.members[start..end] {
+                let bin = bins[member.row as usize];
+                scratch[usize::from(bin)].add(member.term);
+                used = used.with(bin);
+            }
+            let touched = used;
+            if used.has(n_bins as u8) {
+                used = used.without(n_bins as u8);
+            }
+            let column = self.column(feature, &scratch[..=n_bins], used);
+            if !column.is_constant() {
+                n_tried += 1;
+                keep_better(&mut best, self.best_of(whole, &column, random));
+            }
+            for bin in touched.iter() {
+                scratch[usize::from(bin)] = Sum::default();
+            }
+            if n_tried == self.growth.max_features {
+                break;
+            }
+        }
+        self.scratch = scratch;
+        best
+    }
+
+    fn column<'b>(&self, feature: usize, sums: &'b [Sum], used: BinSet) -> Column<'b> {
+        let monotone = self.growth.monotone.get(feature).copied().unwrap_or(0);
+        Column { feature, sums, used, monotone }
+    }
+
+    fn best_of(&self, whole: &Whole, column: &Column<'_>, random: &mut Random) -> Option<Split> {
+        let rule = &self.growth.rule;
+        match self.binned.cut(column.feature) {
+            Cut::Codes(_) => rule.by_category(whole, column),
+            Cut::Edges(edges) if self.growth.draw_thresholds => {
+                let place = draw_place(edges, column.used, random)?;
+                rule.at(whole, column, place)
+            }
+            Cut::Edges(_) => rule.by_number(whole, column),
+        }
+    }
+
+    /// Moves the rows that go left to the front of the node and returns where the others start.
+    /// Both keep their order.
+    fn partition(&mut self, start: usize, end: usize, split: &Split) -> usize {
+        let missing = self.binned.cut(split.feature).n_bins();
+        let is_left = |bin: u8| {
+            if usize::from(bin) == missing {
+                return split.missing_left;
+            }
+            match split.question {
+                Question::AtMost(most) => bin <= most,
+                Question::In(set) => set.has(bin),
+            }
+        };
+        let mut goes_left = [false; 256];
+        (0..=u8::MAX).for_each(|bin| goes_left[usize::from(bin)] = is_left(bin));
+        let bins = self.binned.column(split.feature);
+        let (here, spare) = (&mut self.members[start..end], &mut self.spare[start..end]);
+        let (mut n_left, mut n_right) = (0, 0);
+        for i in 0..here.len() {
+            let member = here[i];
+            let is_left = goes_left[usize::from(bins[member.row as usize])];
+            // Both are written and one counts: cheaper than a branch that nobody can foresee.
+            here[n_left] = member;
+            spare[n_right] = member;
+            n_left += usize::from(is_left);
+            n_right += usize::from(!is_left);
+        }
+        here[n_left..].copy_from_slice(&spare[..n_right]);
+        start + n_left
+    }
+
+    /// The nodes in preorder, and the rows of the leaves.
+    fn finish(self) -> Grown {
+        let mut nodes: Vec<Node> = Vec::with_capacity(self.drafts.len());
+        let mut leaves = Vec::new();
+        let mut waiting: Vec<(usize, Option<usize>)> = vec![(0, None)];
+        while let Some((draft, right_of)) = waiting.pop() {
+            if let Some(parent) = right_of {
+                nodes[parent].right = nodes.len() as u32;
+            }
+            let draft = &self.drafts[draft];
+            let value = draft.value * self.growth.shrink;
+            let mut node = Node::leaf(value, draft.n);
+            if let Some((split, [left, right])) = &draft.split {
+                node.ask = self.ask(split);
+                node.feature = split.feature as u16;
+                node.missing_left = split.missing_left;
+                waiting.push((*right, Some(nodes.len())));
+                waiting.push((*left, None));
+            } else {
+                leaves.push((draft.end, value));
+            }
+            nodes.push(node);
+        }
+        Grown { nodes, members: self.members, leaves }
+    }
+
+    fn ask(&self, split: &Split) -> Ask {
+        match (self.binned.cut(split.feature), split.question) {
+            (Cut::Edges(edges), Question::AtMost(bin)) => {
+                // The last bin has no upper edge: whatever has a value goes left.
+                Ask::AtMost(edges.get(usize::from(bin)).copied().unwrap_or(f64::MAX))
+            }
+            (Cut::Codes(codes), Question::In(set)) => {
+                let mut codes: Vec<u32> = set.iter().map(|bin| codes[usize::from(bin)]).collect();
+                codes.sort_unstable();
+                Ask::OneOf(codes)
+            }
+            (cut, question) => unreachable!("{question:?} of {cut:?}"),
+        }
+    }
 }
 
-/// The counts per bin; `None` when all rows are in one.
-fn histogram(sample: &Sample<'_>, rows: &[u32], feature: usize) -> Option<Vec<Counts>> {
-    let n_bins = sample.binned.edges(feature).len() + 1;
-    if n_bins == 1 {
-        return None;
+/// Adds rows to the sums of their bins.
+fn add(bins: &[u8], members: &[Member], sums: &mut [Sum]) {
+    for member in members {
+        sums[usize::from(bins[member.row as usize])].add(member.term);
     }
-    let mut histogram = vec![Counts::default(); n_bins];
-    let column = sample.binned.column(feature);
-    for row in rows {
-        let row = *row as usize;
-        histogram[usize::from(column[row])].add(sample, row);
-    }
-    let n_used = histogram.iter().filter(|counts| counts.rows > 0).count();
-    (n_used > 1).then_some(histogram)
 }
 
-fn best_of_feature(
-    growth: &Growth,
-    feature: usize,
-    histogram: &[Counts],
-    counts: Counts,
-) -> Option<Split> {
-    let mut best: Option<Split> = None;
-    let mut left = Counts::default();
-    for (bin, in_bin) in histogram.iter().enumerate() {
-        // After an empty bin the sides are the same as before it.
-        if in_bin.rows == 0 {
-            continue;
-        }
-        left = left.plus(*in_bin);
-        let right = counts.minus(left);
-        if right.rows == 0 || right.rows < growth.min_samples_leaf {
-            break;
-        }
-        if left.rows < growth.min_samples_leaf {
-            continue;
-        }
-        let score = growth.purity(left) + growth.purity(right);
-        if best.is_none_or(|best| score > best.score) {
-            best = Some(Split { feature, bin, score });
-        }
+fn keep_better(best: &mut Option<Split>, found: Option<Split>) {
+    let Some(found) = found else { return };
+    let wins = |best: &Split| {
+        found.gain > best.gain || found.gain == best.gain && found.feature < best.feature
+    };
+    if best.as_ref().is_none_or(wins) {
+        *best = Some(found);
     }
-    best
 }
 
-/// Moves the rows of the bins up to `bin` to the front and returns how many they are.
-fn partition(rows: &mut [u32], column: &[u8], bin: usize) -> usize {
-    let mut n_left = 0;
-    for i in 0..rows.len() {
-        if usize::from(column[rows[i] as usize]) <= bin {
-            rows.swap(i, n_left);
-            n_left += 1;
-        }
+/// The bin below a threshold that is drawn evenly between the least and the greatest value of the
+/// node, as far as bins tell them (Geurts, Ernst and Wehenkel 2006). `None` when all values are in
+/// one bin.
+fn draw_place(edges: &[f64], used: BinSet, random: &mut Random) -> Option<u8> {
+    let mut bins = used.iter();
+    let first = bins.next()?;
+    let last = bins.last().unwrap_or(first);
+    if first == last {
+        return Some(first);
     }
-    n_left
+    let (low, high) = (edges[usize::from(first)], edges[usize::from(last) - 1]);
+    let threshold = low + random.uniform() * (high - low);
+    let place = edges.partition_point(|edge| *edge <= threshold).saturating_sub(1);
+    Some(place.clamp(usize::from(first), usize::from(last) - 1) as u8)
 }

@@ -8,13 +8,20 @@
 //! Knows encoded rows of numbers and a truth value per row; no table, no column, no file.
 
 mod bins;
+pub mod boosting;
 mod cholesky;
+pub mod document;
 pub mod forest;
 mod grow;
 pub mod logistic;
+pub mod shap;
+mod split;
+mod sums;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tree;
+
+pub use split::CategoricalRule;
 
 use std::fmt;
 
@@ -100,6 +107,32 @@ fn require(holds: bool, name: &str, takes: &str) -> Result<(), LearnError> {
     if holds { Ok(()) } else { Err(LearnError::Param(format!("`{name}` must be {takes}"))) }
 }
 
+/// What is known of the encoded features beside their numbers. A feature that a list lacks has
+/// nothing of the kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeatureHints {
+    /// Whether its numbers are codes of categories, whole numbers of at least 0.
+    pub is_categorical: Vec<bool>,
+    /// Whether the prediction must rise (1) or fall (-1) with it, other things being equal.
+    pub monotone: Vec<i8>,
+}
+
+/// The rows of a dataset, one after the other.
+///
+/// # Errors
+/// A number that is not finite (NaN where `may_miss`), or more rows than trees count.
+fn check_rows(dataset: &Dataset, may_miss: bool) -> Result<Vec<f64>, LearnError> {
+    if u32::try_from(dataset.targets.len()).is_err() {
+        return Err(LearnError::Data("trees take fewer than 2^32 rows".to_owned()));
+    }
+    let rows = dataset.records.as_standard_layout();
+    let rows = rows.as_slice().unwrap_or_default();
+    if !rows.iter().all(|x| x.is_finite() || may_miss && x.is_nan()) {
+        return Err(LearnError::Data("a feature is not finite".to_owned()));
+    }
+    Ok(rows.to_vec())
+}
+
 /// How much a row counts by its class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,10 +169,21 @@ pub enum Predictor {
     Linear(Linear),
     /// The mean of the trees' leaves.
     Trees(Trees),
+    /// Log-odds that are a sum of the trees' leaves.
+    Boosted(Boosted),
 }
 
 /// No coefficient is larger: log-odds are then finite for all encoded rows.
 const LARGEST: f64 = 1e100;
+
+/// Why a margin is what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The margin without any feature.
+    pub base: f64,
+    /// What each encoded feature adds.
+    pub parts: Vec<f64>,
+}
 
 /// `p = 1 / (1 + exp(-(intercept + sum of coefficient * feature)))`.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,6 +197,15 @@ pub struct Linear {
 /// Trees whose leaves are averaged, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trees(pub Vec<Tree>);
+
+/// `p = 1 / (1 + exp(-(base + sum of the trees' leaves)))`, summed in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Boosted {
+    /// The log-odds before any tree.
+    pub base: f64,
+    /// Trees whose leaves are log-odds to add.
+    pub trees: Vec<Tree>,
+}
 
 impl Linear {
     /// The log-odds of a row, summed in the order of the features.
@@ -168,30 +221,85 @@ impl Linear {
 impl Predictor {
     /// The probability of the positive class for an encoded row, in [0, 1].
     pub fn probability(&self, row: &[f64]) -> f64 {
+        let sum_of = |start: f64, trees: &[Tree]| {
+            let mut sum = start;
+            for tree in trees {
+                sum += tree.value(row);
+            }
+            sum
+        };
         match self {
             Predictor::Linear(linear) => sigmoid(linear.log_odds(row)),
-            Predictor::Trees(Trees(trees)) => {
-                let mut sum = 0.0;
-                for tree in trees {
-                    sum += tree.value(row);
+            Predictor::Trees(Trees(trees)) => sum_of(0.0, trees) / trees.len() as f64,
+            Predictor::Boosted(Boosted { base, trees }) => sigmoid(sum_of(*base, trees)),
+        }
+    }
+
+    /// The same for rows of `width` numbers, one after the other, as many as there are
+    /// probabilities: the same bits, tree by tree and not row by row, which is several times faster.
+    pub fn probabilities(&self, rows: &[f64], width: usize, probabilities: &mut [f64]) {
+        let sum_up = |start: f64, trees: &[Tree], sums: &mut [f64]| {
+            sums.fill(start);
+            trees.iter().for_each(|tree| tree.add_values(rows, width, sums));
+        };
+        match self {
+            Predictor::Linear(linear) => {
+                for (row, probability) in rows.chunks(width.max(1)).zip(probabilities) {
+                    *probability = sigmoid(linear.log_odds(row));
                 }
-                sum / trees.len() as f64
+            }
+            Predictor::Trees(Trees(trees)) => {
+                sum_up(0.0, trees, probabilities);
+                probabilities.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
+            }
+            Predictor::Boosted(Boosted { base, trees }) => {
+                sum_up(*base, trees, probabilities);
+                probabilities.iter_mut().for_each(|sum| *sum = sigmoid(*sum));
             }
         }
     }
 
-    /// Whether rows of `width` numbers can be given to it.
+    /// What each encoded feature adds to the margin of a row, and what there is without any: their
+    /// sum is the margin. The margin of trees that are averaged is the probability, of the others
+    /// the log-odds. Exact for linear predictors, where a feature adds its coefficient times its
+    /// number, and SHAP values for trees.
+    ///
+    /// # Errors
+    /// Why the trees cannot be explained.
+    pub fn explain(&self, row: &[f64]) -> Result<Explanation, &'static str> {
+        match self {
+            Predictor::Linear(Linear { intercept, coefficients }) => {
+                let parts = coefficients.iter().zip(row).map(|(c, x)| c * x).collect();
+                Ok(Explanation { base: *intercept, parts })
+            }
+            Predictor::Trees(Trees(trees)) => {
+                let mut explanation = explain_trees(trees, row)?;
+                let n_trees = trees.len() as f64;
+                explanation.base /= n_trees;
+                explanation.parts.iter_mut().for_each(|part| *part /= n_trees);
+                Ok(explanation)
+            }
+            Predictor::Boosted(Boosted { base, trees }) => {
+                let mut explanation = explain_trees(trees, row)?;
+                explanation.base += base;
+                Ok(explanation)
+            }
+        }
+    }
+
+    /// Whether the numbers of a predictor are such that every probability is one; whether it fits
+    /// rows of `width` numbers is checked where its trees are made.
     ///
     /// # Errors
     /// Why not.
     pub fn check(&self, width: usize) -> Result<(), String> {
+        let is_sound = |x: f64| x.abs() <= LARGEST;
         match self {
             Predictor::Linear(Linear { intercept, coefficients }) => {
                 if coefficients.len() != width {
                     return Err(format!("{} coefficients for {width}", coefficients.len()));
                 }
-                let is_sound = |c: &f64| c.abs() <= LARGEST;
-                if !is_sound(intercept) || !coefficients.iter().all(is_sound) {
+                if !is_sound(*intercept) || !coefficients.iter().copied().all(is_sound) {
                     return Err(format!("a coefficient is beyond {LARGEST}"));
                 }
                 Ok(())
@@ -199,9 +307,29 @@ impl Predictor {
             Predictor::Trees(Trees(trees)) if trees.is_empty() => {
                 Err("the model has no tree".to_owned())
             }
-            Predictor::Trees(Trees(trees)) => trees.iter().try_for_each(|tree| tree.check(width)),
+            Predictor::Trees(Trees(trees)) => {
+                let is_fraction = |value: f64| (0.0..=1.0).contains(&value);
+                trees.iter().try_for_each(|tree| tree.check_values(is_fraction, "a fraction"))
+            }
+            Predictor::Boosted(Boosted { base, trees }) => {
+                if !is_sound(*base) {
+                    return Err(format!("the base is beyond {LARGEST}"));
+                }
+                let what = format!("within {LARGEST}");
+                trees.iter().try_for_each(|tree| tree.check_values(is_sound, &what))
+            }
         }
     }
+}
+
+/// The sums over trees of what is expected and of what features add.
+fn explain_trees(trees: &[Tree], row: &[f64]) -> Result<Explanation, &'static str> {
+    let (mut base, mut parts) = (0.0, vec![0.0; row.len()]);
+    for tree in trees {
+        base += tree.expected().ok_or("the trees do not tell how many rows reached each node")?;
+        tree.contribute(row, &mut parts)?;
+    }
+    Ok(Explanation { base, parts })
 }
 
 impl PredictInplace<Array2<f64>, Array1<f64>> for Predictor {

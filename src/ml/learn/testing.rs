@@ -2,7 +2,31 @@
 
 use ndarray::{Array1, Array2};
 
-use super::Dataset;
+use super::boosting::GradientBoosting;
+use super::{CategoricalRule, ClassWeight, Dataset, FeatureHints};
+
+/// Gradient boosting with LightGBM's defaults.
+pub(crate) fn boosting() -> GradientBoosting {
+    GradientBoosting {
+        n_estimators: 100,
+        learning_rate: 0.1,
+        num_leaves: 31,
+        max_depth: None,
+        min_child_samples: 20,
+        min_child_weight: 1e-3,
+        reg_alpha: 0.0,
+        reg_lambda: 0.0,
+        min_split_gain: 0.0,
+        subsample: 1.0,
+        colsample_bytree: 1.0,
+        max_bin: 255,
+        categorical: CategoricalRule::default(),
+        class_weight: ClassWeight::None,
+        early_stopping_rounds: 0,
+        hints: FeatureHints::default(),
+        seed: [1; 32],
+    }
+}
 
 /// A number in [0, 1) from two integers.
 pub(super) fn unit(i: u64, j: u64) -> f64 {
@@ -23,6 +47,20 @@ pub(super) fn dataset(n_rows: usize, width: usize) -> Dataset {
         targets.push(unit(i as u64, 100) < 1.0 / (1.0 + libm::exp(-score)));
     }
     Dataset::new(x, Array1::from_vec(targets))
+}
+
+/// The same with holes in the first feature, codes of categories in the fifth, and no feature that
+/// says the same as another.
+pub(super) fn holed(n_rows: usize) -> Dataset {
+    let mut data = dataset(n_rows, 6);
+    for (i, mut row) in data.records.rows_mut().into_iter().enumerate() {
+        row[3] = unit(i as u64, 202) * 4.0 - 2.0;
+        row[4] = f64::from((unit(i as u64, 200) * 9.0) as u32);
+        if unit(i as u64, 201) < 0.2 {
+            row[0] = f64::NAN;
+        }
+    }
+    data
 }
 
 /// The rows of a dataset at these indices.

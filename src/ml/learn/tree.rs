@@ -1,38 +1,114 @@
 //! A fitted decision tree and how a row finds its leaf.
 //!
 //! Nodes stand in preorder: the left child follows its parent, the right child is named. An index
-//! therefore only ever grows, and a walk ends in any tree that passed `Tree::check`, whoever wrote
-//! it. Knows nothing of how trees are grown (`grow.rs`).
+//! therefore only ever grows, and a walk ends in any tree that passed `Tree::new`, whoever wrote
+//! it. A leaf is its own right child and no value goes left of it, so that many rows can walk side
+//! by side for as many steps as the tree is deep, without asking who has arrived. Knows nothing of
+//! how trees are grown (`grow.rs`).
 
-use serde::{Deserialize, Serialize};
-
-/// A node. `feature` is `LEAF` for a leaf.
+/// A node as it is asked while walking: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Node {
+struct Step {
+    /// A row goes left when its value is at most this. Where categories are asked for, the index
+    /// of the set of those that go left.
+    threshold: f64,
+    /// The index of the right child; a leaf's own.
+    right: u32,
     /// The encoded feature that is asked for.
-    pub feature: u32,
-    /// The index of the right child.
-    pub right: u32,
-    /// A row goes left when its value is at most this.
-    pub threshold: f64,
-    /// The weighted fraction of positive training rows that reached the node.
-    pub value: f64,
+    feature: u16,
+    /// Whether a row without a value goes left.
+    missing_left: bool,
+    /// Whether the value is the code of a category.
+    is_category: bool,
 }
 
-/// The `feature` of a leaf.
-pub const LEAF: u32 = u32::MAX;
+/// What a node asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Nothing: it is a leaf.
+    Leaf,
+    /// Whether the value is at most this.
+    AtMost(f64),
+    /// Whether the value is one of these codes, which ascend.
+    OneOf(Vec<u32>),
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it asks.
+    pub ask: Ask,
+    /// Of which encoded feature; 0 in a leaf.
+    pub feature: u16,
+    /// Whether a row without a value goes left.
+    pub missing_left: bool,
+    /// The index of the right child; 0 in a leaf.
+    pub right: u32,
+    /// What a row that ends here is given: in a tree of a forest the weighted fraction of positive
+    /// rows, in a boosted one log-odds to add.
+    pub value: f64,
+    /// How many training rows reached it; 0 where that is not known.
+    pub rows: u64,
+}
 
 impl Node {
     /// A leaf.
-    pub fn leaf(value: f64) -> Node {
-        Node { feature: LEAF, right: 0, threshold: 0.0, value }
+    pub fn leaf(value: f64, rows: u64) -> Node {
+        Node { ask: Ask::Leaf, feature: 0, missing_left: false, right: 0, value, rows }
     }
 }
 
 /// A decision tree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tree {
-    nodes: Vec<Node>,
+    steps: Vec<Step>,
+    values: Vec<f64>,
+    rows: Vec<u64>,
+    sets: Vec<CodeSet>,
+    /// The most steps to a leaf.
+    depth: u32,
+}
+
+/// A set of category codes, one bit each.
+#[derive(Clone, Debug, PartialEq)]
+struct CodeSet(Vec<u64>);
+
+/// Codes above this are refused, so that a set cannot be made to take much memory.
+pub const MAX_CODE: u32 = 4095;
+
+impl CodeSet {
+    fn new(codes: &[u32]) -> CodeSet {
+        let n_words = codes.last().map_or(0, |last| *last as usize / 64 + 1);
+        let mut words = vec![0; n_words];
+        for code in codes {
+            words[*code as usize / 64] |= 1 << (code % 64);
+        }
+        CodeSet(words)
+    }
+
+    fn has(&self, value: f64) -> bool {
+        // Saturates: what is below 0 or no number becomes 0, which the comparison excludes.
+        let code = value as u32;
+        let word = self.0.get(code as usize / 64).copied().unwrap_or(0);
+        f64::from(code) == value && word & (1 << (code % 64)) != 0
+    }
+
+    fn codes(&self) -> Vec<u32> {
+        let is_in = |code: &u32| self.0[*code as usize / 64] & (1 << (code % 64)) != 0;
+        (0..self.0.len() as u32 * 64).filter(is_in).collect()
+    }
+}
+
+impl Step {
+    fn leaf(at: usize) -> Step {
+        Step {
+            threshold: f64::NEG_INFINITY,
+            right: at as u32,
+            feature: 0,
+            missing_left: false,
+            is_category: false,
+        }
+    }
 }
 
 impl Tree {
@@ -41,99 +117,189 @@ impl Tree {
     /// # Errors
     /// Why a walk could leave the nodes or not end.
     pub fn new(nodes: Vec<Node>, width: usize) -> Result<Tree, String> {
-        let tree = Tree { nodes };
-        tree.check(width)?;
-        Ok(tree)
-    }
-
-    /// Whether a walk with rows of `width` numbers stays in the nodes and ends.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn check(&self, width: usize) -> Result<(), String> {
-        let nodes = &self.nodes;
         if nodes.is_empty() {
             return Err("a tree has no node".to_owned());
         }
-        for (i, node) in nodes.iter().enumerate() {
-            if !(0.0..=1.0).contains(&node.value) {
-                return Err(format!("node {i} has the value {}, not a fraction", node.value));
+        let n_nodes = nodes.len();
+        let mut tree = Tree {
+            steps: Vec::with_capacity(n_nodes),
+            values: Vec::with_capacity(n_nodes),
+            rows: Vec::with_capacity(n_nodes),
+            sets: Vec::new(),
+            depth: 0,
+        };
+        let mut depths = vec![0_u32; n_nodes];
+        for (i, node) in nodes.into_iter().enumerate() {
+            let is_inner = node.ask != Ask::Leaf;
+            if is_inner {
+                check(&node, i, n_nodes, width)?;
+                // A child comes after its parent, so its depth is known when it is reached.
+                for child in [i + 1, node.right as usize] {
+                    depths[child] = depths[child].max(depths[i] + 1);
+                }
             }
-            if node.feature == LEAF {
-                continue;
-            }
-            if node.feature as usize >= width {
-                return Err(format!("node {i} asks for feature {} of {width}", node.feature));
-            }
-            let right = node.right as usize;
-            if right <= i + 1 || right >= nodes.len() || !node.threshold.is_finite() {
-                return Err(format!("node {i} has no such right child: {right}"));
-            }
+            tree.depth = tree.depth.max(depths[i]);
+            tree.push(node);
         }
-        Ok(())
+        Ok(tree)
+    }
+
+    fn push(&mut self, node: Node) {
+        let Node { ask, feature, missing_left, right, value, rows } = node;
+        let step = match ask {
+            Ask::Leaf => Step::leaf(self.steps.len()),
+            Ask::AtMost(threshold) => {
+                Step { threshold, right, feature, missing_left, is_category: false }
+            }
+            Ask::OneOf(codes) => {
+                self.sets.push(CodeSet::new(&codes));
+                let threshold = (self.sets.len() - 1) as f64;
+                Step { threshold, right, feature, missing_left, is_category: true }
+            }
+        };
+        self.steps.push(step);
+        self.values.push(value);
+        self.rows.push(rows);
+    }
+
+    /// How many nodes it has.
+    pub fn n_nodes(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// How many leaves it has.
+    pub fn n_leaves(&self) -> usize {
+        (0..self.steps.len()).filter(|at| self.is_leaf(*at)).count()
     }
 
     /// The nodes in preorder.
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    pub fn nodes(&self) -> impl Iterator<Item = Node> + '_ {
+        self.steps.iter().enumerate().map(|(at, step)| {
+            let (value, rows) = (self.values[at], self.rows[at]);
+            if self.is_leaf(at) {
+                return Node::leaf(value, rows);
+            }
+            let ask = if step.is_category {
+                Ask::OneOf(self.sets[step.threshold as usize].codes())
+            } else {
+                Ask::AtMost(step.threshold)
+            };
+            let Step { feature, missing_left, right, .. } = *step;
+            Node { ask, feature, missing_left, right, value, rows }
+        })
+    }
+
+    /// The most steps to a leaf.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    pub(super) fn is_leaf(&self, at: usize) -> bool {
+        self.steps[at].right as usize == at
+    }
+
+    pub(super) fn right_of(&self, at: usize) -> usize {
+        self.steps[at].right as usize
+    }
+
+    pub(super) fn feature_of(&self, at: usize) -> u16 {
+        self.steps[at].feature
+    }
+
+    pub(super) fn value_of(&self, at: usize) -> f64 {
+        self.values[at]
+    }
+
+    /// How many training rows reached a node; 0 where that is not known.
+    pub(super) fn rows(&self, at: usize) -> u64 {
+        self.rows[at]
+    }
+
+    /// The next node of a row; a leaf's own.
+    pub(super) fn next(&self, at: usize, row: &[f64]) -> usize {
+        let step = &self.steps[at];
+        let x = row[usize::from(step.feature)];
+        let is_left = if step.is_category {
+            self.sets[step.threshold as usize].has(x)
+        } else {
+            x <= step.threshold
+        };
+        if is_left | (step.missing_left & x.is_nan()) { at + 1 } else { step.right as usize }
     }
 
     /// The value of the leaf that a row of encoded features reaches.
     pub fn value(&self, row: &[f64]) -> f64 {
-        let mut i = 0;
+        let mut at = 0;
         loop {
-            let node = &self.nodes[i];
-            if node.feature == LEAF {
-                return node.value;
+            let next = self.next(at, row);
+            if next == at {
+                return self.values[at];
             }
-            i = if row[node.feature as usize] <= node.threshold {
-                i + 1
-            } else {
-                node.right as usize
-            };
-        }
-    }
-}
-
-/// A tree as it is written: one list per property, `null` where a leaf has none.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TreeDocument {
-    feature: Vec<Option<u32>>,
-    right: Vec<Option<u32>>,
-    threshold: Vec<Option<f64>>,
-    value: Vec<f64>,
-}
-
-impl TreeDocument {
-    /// A tree to be written.
-    pub fn of(tree: &Tree) -> TreeDocument {
-        let inner = |node: &Node| node.feature != LEAF;
-        let nodes = || tree.nodes.iter();
-        TreeDocument {
-            feature: nodes().map(|n| inner(n).then_some(n.feature)).collect(),
-            right: nodes().map(|n| inner(n).then_some(n.right)).collect(),
-            threshold: nodes().map(|n| inner(n).then_some(n.threshold)).collect(),
-            value: nodes().map(|n| n.value).collect(),
+            at = next;
         }
     }
 
-    /// The tree that was written, over rows of `width` numbers.
+    /// Adds the value of each row's leaf to its sum. `rows` are rows of `width` numbers, one after
+    /// the other, as many as there are sums.
+    pub fn add_values(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        // So many rows walk side by side: while one waits for its node, the others go on.
+        const ABREAST: usize = 8;
+        let n_abreast = if self.sets.is_empty() { sums.len() / ABREAST * ABREAST } else { 0 };
+        let (abreast, rest) = sums.split_at_mut(n_abreast);
+        for (block, sums) in rows.chunks(ABREAST * width.max(1)).zip(abreast.chunks_mut(ABREAST)) {
+            let mut at = [0_usize; ABREAST];
+            for _ in 0..self.depth {
+                for (k, at) in at.iter_mut().enumerate() {
+                    let step = &self.steps[*at];
+                    let x = block[k * width + usize::from(step.feature)];
+                    let is_left = (x <= step.threshold) | (step.missing_left & x.is_nan());
+                    *at = if is_left { *at + 1 } else { step.right as usize };
+                }
+            }
+            for (sum, at) in sums.iter_mut().zip(at) {
+                *sum += self.values[at];
+            }
+        }
+        for (k, sum) in rest.iter_mut().enumerate() {
+            let start = (n_abreast + k) * width;
+            *sum += self.value(&rows[start..start + width]);
+        }
+    }
+
+    /// Whether every value is one that a leaf may have.
     ///
     /// # Errors
-    /// Why it is none.
-    pub fn into_tree(self, width: usize) -> Result<Tree, String> {
-        let n_nodes = self.value.len();
-        if [self.feature.len(), self.right.len(), self.threshold.len()] != [n_nodes; 3] {
-            return Err("the lists of a tree differ in length".to_owned());
-        }
-        let node = |i: usize| match (self.feature[i], self.right[i], self.threshold[i]) {
-            (None, None, None) => Ok(Node::leaf(self.value[i])),
-            (Some(feature), Some(right), Some(threshold)) => {
-                Ok(Node { feature, right, threshold, value: self.value[i] })
-            }
-            _ => Err(format!("node {i} is neither a leaf nor a split")),
-        };
-        Tree::new((0..n_nodes).map(node).collect::<Result<_, _>>()?, width)
+    /// The first that is not.
+    pub fn check_values(&self, may_be: impl Fn(f64) -> bool, what: &str) -> Result<(), String> {
+        let wrong = self.values.iter().position(|value| !may_be(*value));
+        wrong.map_or(Ok(()), |at| {
+            Err(format!("node {at} has the value {}, not {what}", self.values[at]))
+        })
     }
 }
+
+/// Whether a walk may pass a node that asks something.
+fn check(node: &Node, at: usize, n_nodes: usize, width: usize) -> Result<(), String> {
+    if usize::from(node.feature) >= width {
+        return Err(format!("node {at} asks for feature {} of {width}", node.feature));
+    }
+    let right = node.right as usize;
+    if right <= at + 1 || right >= n_nodes {
+        return Err(format!("node {at} has no such right child: {right}"));
+    }
+    match &node.ask {
+        Ask::AtMost(threshold) if !threshold.is_finite() => {
+            Err(format!("node {at} has a threshold that is no number"))
+        }
+        Ask::OneOf(codes) if !codes.is_sorted_by(|a, b| a < b) => {
+            Err(format!("the categories of node {at} do not ascend"))
+        }
+        Ask::OneOf(codes) if codes.last().is_some_and(|last| *last > MAX_CODE) => {
+            Err(format!("node {at} asks for a category above {MAX_CODE}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::ml::cell::Cell;
 use crate::ml::features::{CategoricalParams, Encode, Impute, NumericParams, Scale};
-use crate::ml::learn::ClassWeight;
 use crate::ml::learn::forest::MaxFeatures;
+use crate::ml::learn::{ClassWeight, FeatureHints};
 use crate::ml::random::Random;
 use crate::ml::schema::{Role, Roles};
 use crate::ml::table::{Column, Values};
@@ -58,13 +58,23 @@ pub(crate) fn feature_params() -> FeatureParams {
     }
 }
 
-pub(crate) fn learners() -> [Learner; 3] {
+pub(crate) fn learners() -> [Learner; 5] {
     let tree = DecisionTree {
         max_depth: Some(6),
         min_samples_split: 2,
         min_samples_leaf: 3,
         class_weight: ClassWeight::Balanced,
+        hints: FeatureHints::default(),
     };
+    let forest = RandomForest {
+        n_estimators: 10,
+        tree: tree.clone(),
+        max_features: MaxFeatures::Sqrt,
+        bootstrap: true,
+        draw_thresholds: false,
+        seed: [5; 32],
+    };
+    let extra = RandomForest { bootstrap: false, draw_thresholds: true, ..forest.clone() };
     [
         Learner::LogisticRegression(LogisticRegression {
             c: 1.0,
@@ -73,19 +83,24 @@ pub(crate) fn learners() -> [Learner; 3] {
             tol: 1e-8,
             fit_intercept: true,
         }),
-        Learner::DecisionTree(tree.clone()),
-        Learner::RandomForest(RandomForest {
-            n_estimators: 10,
-            tree,
-            max_features: MaxFeatures::Sqrt,
-            bootstrap: true,
-            seed: [5; 32],
+        Learner::DecisionTree(tree),
+        Learner::RandomForest(forest),
+        Learner::RandomForest(extra),
+        Learner::GradientBoosting(GradientBoosting {
+            n_estimators: 20,
+            subsample: 0.8,
+            colsample_bytree: 0.8,
+            ..crate::ml::learn::testing::boosting()
         }),
     ]
 }
 
+fn all(table: &Table) -> Rows<'_> {
+    Rows { train: table, stop_by: None }
+}
+
 pub(crate) fn train_on(table: &Table, learner: &Learner) -> Trained {
-    train(table, &columns(table), None, &feature_params(), learner).unwrap()
+    train(all(table), &columns(table), None, &feature_params(), learner).unwrap()
 }
 
 #[test]
@@ -174,6 +189,6 @@ fn an_override_of_a_column_that_is_no_feature_is_refused() {
     let table = table(50);
     let mut params = feature_params();
     params.columns.insert("leaves".to_owned(), Default::default());
-    let wrong = train(&table, &columns(&table), None, &params, &learners()[0]).unwrap_err();
+    let wrong = train(all(&table), &columns(&table), None, &params, &learners()[0]).unwrap_err();
     assert_eq!(wrong.to_string(), "`features.columns` names `leaves`, which is no feature");
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ml::learn::testing::{dataset, take};
+use crate::ml::learn::tree::{Ask, Node};
 use crate::ml::learn::{Given, Predictor};
 
 fn tree() -> DecisionTree {
@@ -14,6 +15,7 @@ fn tree() -> DecisionTree {
         min_samples_split: 2,
         min_samples_leaf: 1,
         class_weight: ClassWeight::None,
+        hints: FeatureHints::default(),
     }
 }
 
@@ -23,6 +25,7 @@ fn forest() -> RandomForest {
         tree: DecisionTree { max_depth: None, ..tree() },
         max_features: MaxFeatures::Sqrt,
         bootstrap: true,
+        draw_thresholds: false,
         seed: [1; 32],
     }
 }
@@ -41,8 +44,8 @@ fn a_tree_asks_for_what_tells_the_classes_apart() {
     let x = Array2::from_shape_vec((6, 2), vec![0., 1., 5., 2., 1., 3., 5., 7., 0., 8., 1., 9.]);
     let targets = Array1::from_vec(vec![false, false, false, true, true, true]);
     let tree = fit_tree(tree(), &Dataset::new(x.unwrap(), targets));
-    assert_eq!(tree.nodes().len(), 3);
-    assert_eq!((tree.nodes()[0].feature, tree.nodes()[0].threshold), (1, 5.0));
+    let nodes: Vec<Node> = tree.nodes().collect();
+    assert_eq!((nodes.len(), nodes[0].feature, &nodes[0].ask), (3, 1, &Ask::AtMost(5.0)));
     assert_eq!((tree.value(&[0.0, 5.0]), tree.value(&[0.0, 5.1])), (0.0, 1.0));
 }
 
@@ -51,8 +54,9 @@ fn of_equally_good_splits_the_first_feature_and_the_lowest_threshold_win() {
     let x = vec![0., 0., 1., 1., 2., 2., 3., 3.];
     let targets = Array1::from_vec(vec![false, true, true, false]);
     let data = Dataset::new(Array2::from_shape_vec((4, 2), x).unwrap(), targets);
-    let root = fit_tree(DecisionTree { max_depth: Some(1), ..tree() }, &data).nodes()[0];
-    assert_eq!((root.feature, root.threshold), (0, 0.5));
+    let tree = fit_tree(DecisionTree { max_depth: Some(1), ..tree() }, &data);
+    let root = tree.nodes().next().unwrap();
+    assert_eq!((root.feature, root.ask), (0, Ask::AtMost(0.5)));
 }
 
 #[test]
@@ -69,13 +73,13 @@ fn depth_and_leaf_size_are_kept() {
     let data = dataset(400, 6);
     let params = DecisionTree { max_depth: Some(3), min_samples_leaf: 25, ..tree() };
     let tree = fit_tree(params, &data);
-    assert!(tree.nodes().len() <= 15);
+    assert!(tree.n_nodes() <= 15);
     let values = values(&tree, &data);
     for value in &values {
         assert!(values.iter().filter(|v| *v == value).count() >= 25);
     }
     let stump = DecisionTree { min_samples_split: 401, ..super::tests::tree() };
-    assert_eq!(fit_tree(stump, &data).nodes().len(), 1);
+    assert_eq!(fit_tree(stump, &data).n_nodes(), 1);
 }
 
 #[test]
@@ -134,8 +138,10 @@ fn what_cannot_be_learnt_from_is_refused() {
     };
     let wrong = DecisionTree { max_depth: Some(0), ..tree() };
     assert_eq!(refuse(wrong, &data), "`max_depth` must be at least 1");
-    let weighted = data.clone().with_weights(Array1::from_elem(50, 2.0));
-    assert_eq!(refuse(tree(), &weighted), "trees take no row weights");
+    let mut weights = Array1::from_elem(50, 2.0);
+    weights[7] = -1.0;
+    let weighted = data.clone().with_weights(weights);
+    assert_eq!(refuse(tree(), &weighted), "row 7 has the weight -1");
     let one_class = Dataset::new(data.records.clone(), Array1::from_elem(50, false));
     assert_eq!(refuse(tree(), &one_class), "all rows are of one class");
 }
@@ -164,7 +170,10 @@ proptest! {
     fn a_row_that_comes_twice_in_all_rows_changes_nothing(n in 20_usize..100) {
         let data = dataset(n, 4);
         let twice: Vec<usize> = (0..n).chain(0..n).collect();
-        prop_assert_eq!(fit_tree(tree(), &data), fit_tree(tree(), &take(&data, &twice)));
+        let (once, twice) = (fit_tree(tree(), &data), fit_tree(tree(), &take(&data, &twice)));
+        let twice_counted: Vec<Node> =
+            once.nodes().map(|node| Node { rows: 2 * node.rows, ..node }).collect();
+        prop_assert_eq!(twice_counted, twice.nodes().collect::<Vec<_>>());
     }
 }
 
@@ -181,6 +190,7 @@ fn the_probabilities_of_a_tree_are_scikit_learns() {
             min_samples_split: number("min_samples_split"),
             min_samples_leaf: number("min_samples_leaf"),
             class_weight: if balanced { ClassWeight::Balanced } else { ClassWeight::None },
+            ..tree()
         };
         let expected: Vec<f64> = serde_json::from_value(case["probabilities"].clone()).unwrap();
         let values = values(&fit_tree(params, &data), &data);

@@ -1,0 +1,326 @@
+//! Gradient boosting of trees for two classes, with log loss.
+//!
+//! Names, defaults and rules are LightGBM's (Ke et al. 2017): trees are grown leaf by leaf, the one
+//! that gains most first, on at most 255 bins per feature; a leaf is a Newton step shrunk by the
+//! learning rate. What differs is that sums are whole numbers (`sums.rs`): the model is the same on
+//! any number of threads, in any order of rows and on any CPU. Draws of a round come from a stream
+//! of its own, so that another number of rounds changes none before.
+
+use linfa::traits::Fit;
+use ndarray::{Array1, Array2};
+use rayon::prelude::*;
+
+use super::bins::{Binned, MAX_BINS};
+use super::grow::{Grown, Growth, Member, grow};
+use super::split::{CategoricalRule, Rule};
+use super::sums::Units;
+use super::tree::Tree;
+use super::{
+    Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, check_rows, require,
+    sigmoid,
+};
+use crate::ml::random::Random;
+
+/// The parameters of gradient boosting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradientBoosting {
+    /// How many trees at most, at least 1.
+    pub n_estimators: u32,
+    /// What a tree's values are multiplied by, above 0.
+    pub learning_rate: f64,
+    /// The most leaves of a tree, at least 2.
+    pub num_leaves: u32,
+    /// The most splits above a leaf, at least 1; `None` is no limit.
+    pub max_depth: Option<u32>,
+    /// No side of a split has fewer rows; at least 1.
+    pub min_child_samples: u64,
+    /// No side of a split has a smaller sum of curvatures, `p (1 - p)` times a row's weight; at
+    /// least 0.
+    pub min_child_weight: f64,
+    /// The L1 penalty of a leaf's value, at least 0.
+    pub reg_alpha: f64,
+    /// The L2 penalty of a leaf's value, at least 0.
+    pub reg_lambda: f64,
+    /// A split gains more than this; at least 0.
+    pub min_split_gain: f64,
+    /// The share of rows that a tree sees, drawn without replacement; above 0 and at most 1.
+    pub subsample: f64,
+    /// The share of features that a tree sees, at least one; above 0 and at most 1.
+    pub colsample_bytree: f64,
+    /// The most bins of a feature, 2 to 255.
+    pub max_bin: u32,
+    /// How categorical features are cut.
+    pub categorical: CategoricalRule,
+    /// How much a row counts by its class.
+    pub class_weight: ClassWeight,
+    /// With rows to stop by, boosting ends when their log loss did not fall for so many rounds, and
+    /// the rounds since its minimum are dropped; 0 never ends early.
+    pub early_stopping_rounds: u32,
+    /// What is known of the encoded features.
+    pub hints: FeatureHints,
+    /// What all draws follow from.
+    pub seed: [u8; 32],
+}
+
+impl Limits for GradientBoosting {
+    fn limits(&self) -> Result<(), LearnError> {
+        let is_penalty = |x: f64| x >= 0.0 && x.is_finite();
+        let is_share = |x: f64| x > 0.0 && x <= 1.0;
+        let is_rate = self.learning_rate > 0.0 && self.learning_rate.is_finite();
+        require(self.n_estimators >= 1, "n_estimators", "at least 1")?;
+        require(is_rate, "learning_rate", "above 0")?;
+        require(self.num_leaves >= 2, "num_leaves", "at least 2")?;
+        require(self.max_depth != Some(0), "max_depth", "at least 1")?;
+        require(self.min_child_samples >= 1, "min_child_samples", "at least 1")?;
+        require(is_penalty(self.min_child_weight), "min_child_weight", "at least 0")?;
+        require(is_penalty(self.reg_alpha), "reg_alpha", "at least 0")?;
+        require(is_penalty(self.reg_lambda), "reg_lambda", "at least 0")?;
+        require(is_penalty(self.min_split_gain), "min_split_gain", "at least 0")?;
+        require(is_share(self.subsample), "subsample", "above 0 and at most 1")?;
+        require(is_share(self.colsample_bytree), "colsample_bytree", "above 0 and at most 1")?;
+        let max_bin = self.max_bin as usize;
+        require((2..=MAX_BINS).contains(&max_bin), "max_bin", "between 2 and 255")
+    }
+}
+
+/// A fitted model, and how the fit went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FittedBoosting {
+    /// The trees.
+    pub boosted: Boosted,
+    /// The round, counted from 1, after which the log loss of the rows to stop by was least; `None`
+    /// without such rows.
+    pub best_round: Option<u32>,
+}
+
+impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<GradientBoosting> {
+    type Object = FittedBoosting;
+
+    fn fit(&self, dataset: &Dataset) -> Result<FittedBoosting, LearnError> {
+        self.fit_until(dataset, None)
+    }
+}
+
+impl Checked<GradientBoosting> {
+    /// Fits, and ends early by the log loss of other rows.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_until(
+        &self,
+        dataset: &Dataset,
+        stop_by: Option<&Dataset>,
+    ) -> Result<FittedBoosting, LearnError> {
+        let params = &self.0;
+        let mut rounds = Rounds::new(params, dataset)?;
+        let patience = params.early_stopping_rounds;
+        let mut watch = match stop_by.filter(|_| patience > 0) {
+            Some(rows) => Some(Watch::new(rows, rounds.width, rounds.base)?),
+            None => None,
+        };
+        let mut trees = Vec::new();
+        for round in 0..params.n_estimators {
+            let Some(tree) = rounds.next(round)? else { break };
+            if let Some(watch) = &mut watch {
+                watch.see(&tree, round + 1);
+            }
+            trees.push(tree);
+            if watch.as_ref().is_some_and(|watch| round + 1 >= watch.best_round + patience) {
+                break;
+            }
+        }
+        let best_round = watch.map(|watch| watch.best_round);
+        trees.truncate(best_round.map_or(usize::MAX, |round| round as usize));
+        Ok(FittedBoosting { boosted: Boosted { base: rounds.base, trees }, best_round })
+    }
+}
+
+/// Boosting, round by round.
+struct Rounds<'a> {
+    params: &'a GradientBoosting,
+    rows: Vec<f64>,
+    width: usize,
+    binned: Binned,
+    targets: Vec<bool>,
+    weights: Vec<f64>,
+    units: Units,
+    base: f64,
+    /// The log-odds of each row after the rounds so far.
+    scores: Vec<f64>,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(params: &'a GradientBoosting, dataset: &Dataset) -> Result<Rounds<'a>, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let width = dataset.records.ncols();
+        let by_class = params.class_weight.weights(&dataset.targets)?;
+        let targets = dataset.targets.to_vec();
+        let mut totals = [0.0, 0.0];
+        let mut weights = Vec::with_capacity(targets.len());
+        for (i, positive) in targets.iter().enumerate() {
+            let class = usize::from(*positive);
+            let weight = f64::from(dataset.weight_for(i)) * by_class[class];
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(LearnError::Data(format!("row {i} has the weight {weight}")));
+            }
+            totals[class] += weight;
+            weights.push(weight);
+        }
+        if totals.contains(&0.0) {
+            return Err(LearnError::Data("all rows with a weight are of one class".to_owned()));
+        }
+        let base = libm::log(totals[1] / totals[0]);
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        // A gradient is at most a row's weight, a curvature at most a quarter of it.
+        let units = Units::of(largest, 0.25 * largest);
+        let max_bin = params.max_bin as usize;
+        let binned = Binned::new(&rows, width, &params.hints.is_categorical, max_bin);
+        let scores = vec![base; targets.len()];
+        Ok(Rounds { params, rows, width, binned, targets, weights, units, base, scores })
+    }
+
+    /// The tree of the next round; `None` when no further round could find one.
+    fn next(&mut self, round: u32) -> Result<Option<Tree>, LearnError> {
+        let params = self.params;
+        let mut random = Random::nth(&params.seed, u64::from(round));
+        let drawn = draw(self.targets.len(), params.subsample, &mut random);
+        let features = draw(self.width, params.colsample_bytree, &mut random);
+        let is_drawn = drawn.len() < self.targets.len() || features.len() < self.width;
+        let members: Vec<Member> =
+            drawn.par_iter().with_min_len(MIN_ROWS).map(|row| self.member(*row)).collect();
+        let grown = grow(&self.binned, members, &self.growth(features), &mut random);
+        if grown.nodes.len() == 1 && !is_drawn {
+            return Ok(None);
+        }
+        let leaves = (grown.members.len() < self.targets.len()).then(|| self.left_out(&drawn));
+        self.add(&grown);
+        let tree = Tree::new(grown.nodes, self.width).map_err(LearnError::Data)?;
+        for row in leaves.into_iter().flatten() {
+            let start = row * self.width;
+            self.scores[row] += tree.value(&self.rows[start..start + self.width]);
+        }
+        Ok(Some(tree))
+    }
+
+    fn member(&self, row: usize) -> Member {
+        let (p, weight) = (sigmoid(self.scores[row]), self.weights[row]);
+        let error = if self.targets[row] { 1.0 - p } else { -p };
+        let term = self.units.term(weight * error, weight * (p * (1.0 - p)));
+        Member { row: row as u32, term }
+    }
+
+    fn growth(&self, features: Vec<usize>) -> Growth {
+        let params = self.params;
+        Growth {
+            max_depth: params.max_depth.unwrap_or(u32::MAX),
+            max_leaves: Some(params.num_leaves as usize),
+            min_samples_split: 2,
+            max_features: features.len(),
+            features,
+            draw_thresholds: false,
+            monotone: params.hints.monotone.clone(),
+            rule: Rule {
+                units: self.units,
+                classes: None,
+                l1: params.reg_alpha,
+                l2: params.reg_lambda,
+                min_samples_leaf: params.min_child_samples,
+                min_child_weight: params.min_child_weight,
+                min_gain: params.min_split_gain,
+                categorical: params.categorical,
+            },
+            shrink: params.learning_rate,
+            is_parallel: true,
+        }
+    }
+
+    /// Adds the values of the leaves to the rows that are in them.
+    fn add(&mut self, grown: &Grown) {
+        let mut start = 0;
+        let mut leaves = grown.leaves.clone();
+        leaves.sort_unstable_by_key(|(end, _)| *end);
+        for (end, value) in leaves {
+            for member in &grown.members[start..end] {
+                self.scores[member.row as usize] += value;
+            }
+            start = end;
+        }
+    }
+
+    /// The rows that were not drawn, ascending.
+    fn left_out(&self, drawn: &[usize]) -> Vec<usize> {
+        let mut is_in = vec![false; self.targets.len()];
+        drawn.iter().for_each(|row| is_in[*row] = true);
+        (0..is_in.len()).filter(|row| !is_in[*row]).collect()
+    }
+}
+
+/// Fewer rows are not worth a thread.
+const MIN_ROWS: usize = 1 << 12;
+
+/// A share of the numbers below `n`, at least one, in ascending order.
+fn draw(n: usize, share: f64, random: &mut Random) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..n).collect();
+    if share < 1.0 {
+        let n_drawn = ((n as f64 * share) as usize).max(1);
+        random.draw(&mut all, n_drawn);
+        all.truncate(n_drawn);
+        all.sort_unstable();
+    }
+    all
+}
+
+/// The rows to stop by.
+struct Watch {
+    rows: Vec<f64>,
+    width: usize,
+    targets: Vec<bool>,
+    scores: Vec<f64>,
+    least: f64,
+    best_round: u32,
+}
+
+impl Watch {
+    fn new(dataset: &Dataset, width: usize, base: f64) -> Result<Watch, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        if dataset.records.ncols() != width {
+            return Err(LearnError::Data("the rows to stop by have other features".to_owned()));
+        }
+        let targets = dataset.targets.to_vec();
+        if targets.is_empty() {
+            return Err(LearnError::Data("there are no rows to stop by".to_owned()));
+        }
+        let scores = vec![base; targets.len()];
+        Ok(Watch { rows, width, targets, scores, least: f64::INFINITY, best_round: 0 })
+    }
+
+    fn see(&mut self, tree: &Tree, round: u32) {
+        const CHUNK_ROWS: usize = 4096;
+        let losses: Vec<f64> = self
+            .scores
+            .par_chunks_mut(CHUNK_ROWS)
+            .zip(self.targets.par_chunks(CHUNK_ROWS))
+            .zip(self.rows.par_chunks(CHUNK_ROWS * self.width.max(1)))
+            .map(|((scores, targets), rows)| {
+                tree.add_values(rows, self.width, scores);
+                let mut loss = 0.0;
+                for (score, positive) in scores.iter().zip(targets) {
+                    let against = if *positive { -score } else { *score };
+                    // log(1 + exp(x)) without overflow.
+                    loss += against.max(0.0) + libm::log1p(libm::exp(-against.abs()));
+                }
+                loss
+            })
+            .collect();
+        let mut loss = 0.0;
+        for part in losses {
+            loss += part;
+        }
+        if loss < self.least {
+            (self.least, self.best_round) = (loss, round);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
