@@ -16,8 +16,8 @@ use super::split::{CategoricalRule, Rule};
 use super::sums::Units;
 use super::tree::Tree;
 use super::{
-    Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, check_rows, require,
-    sigmoid,
+    Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, abreast, check_rows,
+    require, sigmoid,
 };
 use crate::ml::random::Random;
 
@@ -302,7 +302,7 @@ impl Watch {
             .zip(self.targets.par_chunks(CHUNK_ROWS))
             .zip(self.rows.par_chunks(CHUNK_ROWS * self.width.max(1)))
             .map(|((scores, targets), rows)| {
-                tree.add_values(rows, self.width, scores);
+                abreast::add_values(std::slice::from_ref(tree), rows, self.width, scores);
                 let mut loss = 0.0;
                 for (score, positive) in scores.iter().zip(targets) {
                     let against = if *positive { -score } else { *score };

@@ -2,9 +2,8 @@
 //!
 //! Nodes stand in preorder: the left child follows its parent, the right child is named. An index
 //! therefore only ever grows, and a walk ends in any tree that passed `Tree::new`, whoever wrote
-//! it. A leaf is its own right child and no value goes left of it, so that many rows can walk side
-//! by side for as many steps as the tree is deep, without asking who has arrived. Knows nothing of
-//! how trees are grown (`grow.rs`).
+//! it. A leaf is its own right child. Knows nothing of how trees are grown (`grow.rs`), nor of how
+//! many rows find their leaves at once (`abreast.rs`).
 
 /// A node as it is asked while walking: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -236,33 +235,6 @@ impl Tree {
                 return self.values[at];
             }
             at = next;
-        }
-    }
-
-    /// Adds the value of each row's leaf to its sum. `rows` are rows of `width` numbers, one after
-    /// the other, as many as there are sums.
-    pub fn add_values(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
-        // So many rows walk side by side: while one waits for its node, the others go on.
-        const ABREAST: usize = 8;
-        let n_abreast = if self.sets.is_empty() { sums.len() / ABREAST * ABREAST } else { 0 };
-        let (abreast, rest) = sums.split_at_mut(n_abreast);
-        for (block, sums) in rows.chunks(ABREAST * width.max(1)).zip(abreast.chunks_mut(ABREAST)) {
-            let mut at = [0_usize; ABREAST];
-            for _ in 0..self.depth {
-                for (k, at) in at.iter_mut().enumerate() {
-                    let step = &self.steps[*at];
-                    let x = block[k * width + usize::from(step.feature)];
-                    let is_left = (x <= step.threshold) | (step.missing_left & x.is_nan());
-                    *at = if is_left { *at + 1 } else { step.right as usize };
-                }
-            }
-            for (sum, at) in sums.iter_mut().zip(at) {
-                *sum += self.values[at];
-            }
-        }
-        for (k, sum) in rest.iter_mut().enumerate() {
-            let start = (n_abreast + k) * width;
-            *sum += self.value(&rows[start..start + width]);
         }
     }
 

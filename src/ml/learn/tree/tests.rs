@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ml::learn::abreast;
 use crate::ml::learn::document::TreeDocument;
 
 const WIDTH: usize = 3;
@@ -51,14 +52,16 @@ fn numbers() -> impl Strategy<Value = f64> {
 proptest! {
     #[test]
     fn rows_abreast_reach_the_leaves_that_they_reach_alone(
-        nodes in trees(),
-        rows in proptest::collection::vec(numbers(), 0..WIDTH * 30),
+        trees in proptest::collection::vec(trees(), 1..4),
+        rows in proptest::collection::vec(numbers(), 0..WIDTH * 50),
     ) {
-        let tree = Tree::new(nodes, WIDTH).unwrap();
+        let trees: Vec<Tree> =
+            trees.into_iter().map(|nodes| Tree::new(nodes, WIDTH).unwrap()).collect();
         let rows = &rows[..rows.len() / WIDTH * WIDTH];
         let mut sums = vec![0.25; rows.len() / WIDTH];
-        tree.add_values(rows, WIDTH, &mut sums);
-        let alone: Vec<f64> = rows.chunks(WIDTH).map(|row| 0.25 + tree.value(row)).collect();
+        abreast::add_values(&trees, rows, WIDTH, &mut sums);
+        let alone = |row: &[f64]| trees.iter().fold(0.25, |sum, tree| sum + tree.value(row));
+        let alone: Vec<f64> = rows.chunks(WIDTH).map(alone).collect();
         prop_assert_eq!(sums, alone);
     }
 
@@ -69,6 +72,32 @@ proptest! {
         let text = serde_json::to_string(&TreeDocument::of(&tree)).unwrap();
         let document: TreeDocument = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(document.into_tree(WIDTH).unwrap(), tree);
+    }
+}
+
+/// A chain of splits, each with a leaf on its left: as deep as a tree of so many leaves can be.
+fn chain(n_leaves: u32) -> Tree {
+    let mut nodes = Vec::new();
+    for at in 0..n_leaves - 1 {
+        let ask = Ask::AtMost(f64::from(at));
+        nodes.push(Node { ask, right: 2 * at + 2, ..Node::leaf(0.5, 1) });
+        nodes.push(Node::leaf(f64::from(at), 1));
+    }
+    nodes.push(Node::leaf(f64::from(n_leaves), 1));
+    Tree::new(nodes, WIDTH).unwrap()
+}
+
+#[test]
+fn trees_at_the_edge_of_what_fits_in_a_word_find_every_leaf() {
+    for n_leaves in [1, 2, 63, 64, 65, 128] {
+        let tree = chain(n_leaves);
+        assert_eq!(tree.n_leaves(), n_leaves as usize);
+        let n_rows = n_leaves.next_multiple_of(16) as usize;
+        let rows: Vec<f64> = (0..n_rows * WIDTH).map(|i| (i / WIDTH) as f64).collect();
+        let mut sums = vec![0.0; n_rows];
+        abreast::add_values(std::slice::from_ref(&tree), &rows, WIDTH, &mut sums);
+        let alone: Vec<f64> = rows.chunks(WIDTH).map(|row| tree.value(row)).collect();
+        assert_eq!(sums, alone, "{n_leaves} leaves");
     }
 }
 
