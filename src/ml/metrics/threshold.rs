@@ -84,13 +84,6 @@ impl fmt::Display for ThresholdRule {
 
 /// Every score that occurs, the highest first, with what it decides.
 fn candidates(curve: &Curve) -> Vec<(f64, Confusion)> {
-    let mut confusion = Confusion { tn: curve.negatives, fp: 0, fn_: curve.positives, tp: 0 };
-    let step = |group: &super::Group| {
-        confusion.tp += group.positives;
-        confusion.fn_ -= group.positives;
-        confusion.fp += group.negatives;
-        confusion.tn -= group.negatives;
-        (group.score, confusion)
-    };
-    curve.groups.iter().map(step).collect()
+    let scored = |(confusion, threshold): (Confusion, Option<f64>)| Some((threshold?, confusion));
+    curve.steps().filter_map(scored).collect()
 }
