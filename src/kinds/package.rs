@@ -121,6 +121,8 @@ impl Kind for Package {
             threshold: scored.threshold,
             threshold_rule: &rule,
             metrics: &evaluation::test_scores(scored),
+            intervals: &evaluation::test_intervals(scored),
+            confidence: document.confidence,
             schema: &schema,
             rows: &rows,
             provenance: &provenance,

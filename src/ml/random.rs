@@ -49,8 +49,8 @@ impl Random {
         }
     }
 
-    /// Draws `times` integers in [0, n), every one equally likely, two from each 64 random bits: for
-    /// many draws of few values. None when n is 0.
+    /// Draws `times` integers in [0, n), every one equally likely, two from each 64 random bits:
+    /// for many draws of few values. None when n is 0.
     pub fn repeat_below(&mut self, n: u32, times: usize, mut each: impl FnMut(usize)) {
         if n == 0 {
             return;

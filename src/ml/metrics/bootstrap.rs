@@ -146,8 +146,9 @@ impl Ranked {
         Ranked { rows, groups, decided }
     }
 
-    /// Every metric with each row counted as often as its weight says; `n_negative` and `n_positive`
-    /// are the sums of the weights. The same bits as `Curve` gives for rows that are there so often.
+    /// Every metric with each row counted as often as its weight says; `n_negative` and
+    /// `n_positive` are the sums of the weights. The same bits as `Curve` gives for rows that are
+    /// there so often.
     fn values(
         &self,
         weights: &[u32],

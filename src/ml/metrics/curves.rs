@@ -69,7 +69,8 @@ pub struct Gains {
 
 impl Curve {
     /// The ROC curve, without points that lie on a line between their neighbours and as many rows
-    /// apart (`drop_intermediate`; the highest score is kept). `None` unless there are rows of both classes.
+    /// apart (`drop_intermediate`; the highest score is kept). `None` unless there are rows of both
+    /// classes.
     pub fn roc(&self) -> Option<Roc> {
         if self.positives == 0 || self.negatives == 0 {
             return None;

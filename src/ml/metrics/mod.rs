@@ -13,6 +13,7 @@ mod holm;
 mod interval;
 mod mcnemar;
 mod normal;
+mod profit;
 mod threshold;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 pub use holm::holm;
 pub use interval::{Bounded, Interval, quantile};
 pub use mcnemar::McNemar;
+pub use profit::{Budget, Profit};
 pub use threshold::{ThresholdError, ThresholdRule};
 
 /// The value of a metric, or why it has none.

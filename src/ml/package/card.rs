@@ -131,9 +131,23 @@ fn metrics(parts: &Parts<'_>) -> String {
     // All rows first; the segments follow by name.
     segments.sort_by_key(|(segment, _)| *segment != OVERALL);
     for (segment, scores) in segments {
-        let values: Vec<String> =
-            names.iter().map(|name| scores.get(*name).map_or(String::new(), rounded)).collect();
+        let intervals = parts.intervals.get(segment);
+        let value = |name: &&str| {
+            let value = scores.get(*name).map_or(String::new(), rounded);
+            match intervals.and_then(|known| known.get(*name)) {
+                Some([low, high]) => format!("{value} [{low:.3}, {high:.3}]"),
+                None => value,
+            }
+        };
+        let values: Vec<String> = names.iter().map(value).collect();
         let _ = writeln!(text, "| {} | {} |", cell(segment), values.join(" | "));
+    }
+    if let Some(confidence) = parts.confidence {
+        let _ = writeln!(
+            text,
+            "\nIn brackets: where the figure lies for other rows of the same kind, with a \
+             confidence of {confidence}. It does not tell what another training or another time would change."
+        );
     }
     text
 }

@@ -83,12 +83,16 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
     };
     let scores = BTreeMap::from([("roc_auc".to_owned(), json!(0.81)), ("rows".into(), json!(40))]);
     let metrics = BTreeMap::from([("overall".to_owned(), scores)]);
+    let known = BTreeMap::from([("roc_auc".to_owned(), [0.7749, 0.84])]);
+    let intervals = BTreeMap::from([("overall".to_owned(), known)]);
     let parts = Parts {
         texts: &texts,
         model: &model(),
         threshold: 0.5,
         threshold_rule: "chosen by hand",
         metrics: &metrics,
+        intervals: &intervals,
+        confidence: Some(0.95),
         schema: &schema(),
         rows: &rows(),
         provenance: &json!({"experiment": "tests"}),

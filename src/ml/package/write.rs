@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::evaluation::Intervals;
 use super::files::digest_of;
 use super::input::InputSchema;
 use super::reference::Reference;
@@ -34,6 +35,10 @@ pub struct Parts<'a> {
     pub threshold_rule: &'a str,
     /// How well it did on the test rows.
     pub metrics: &'a Scores,
+    /// Where those scores lie for other rows of the kind, as far as that is known.
+    pub intervals: &'a Intervals,
+    /// How often such an interval holds the truth; `None` without intervals.
+    pub confidence: Option<f64>,
     /// The schema of the whole table.
     pub schema: &'a Schema,
     /// Rows to prove the model by, one cell per feature.

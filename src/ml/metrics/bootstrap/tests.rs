@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ml::metrics::Curve;
 
 const LABELS: [bool; 12] =
     [true, false, true, false, false, true, true, false, true, false, true, false];
@@ -87,7 +88,7 @@ fn a_metric_that_most_resamples_lack_has_no_interval() {
 fn nineteen_of_twenty_intervals_hold_the_true_recall() {
     let mut random = Random::new([3; 32]);
     let labels: Vec<bool> = (0..200).map(|row| row < 80).collect();
-    let mut holds = |i: u8| {
+    let holds = |i: u8| {
         let scores: Vec<f64> = labels.iter().map(|_| random.uniform()).collect();
         let decided: Vec<bool> = scores.iter().map(|score| *score >= 0.3).collect();
         let model = Scored { scores: &scores, decided: &decided };
@@ -95,7 +96,7 @@ fn nineteen_of_twenty_intervals_hold_the_true_recall() {
         let area = found.interval(0, Metric::RocAuc, 0.95).unwrap().holds(0.5);
         [found.interval(0, Metric::Recall, 0.95).unwrap().holds(0.7), area]
     };
-    let held: Vec<[bool; 2]> = (0..200).map(|i| holds(i)).collect();
+    let held: Vec<[bool; 2]> = (0..200).map(holds).collect();
     for metric in 0..2 {
         let n_held = held.iter().filter(|held| held[metric]).count();
         // Percentile intervals of 80 rows are a little narrow.
@@ -119,9 +120,10 @@ proptest! {
         let decided = decide(&scores);
         let model = Ranked::new(&labels, Scored { scores: &scores, decided: &decided });
         let found = model.values(&weights, negatives, positives);
-        let repeated = rows.iter().flat_map(|row| vec![(row.0, f64::from(row.1) / 6.0); row.2 as usize]);
+        let repeat = |row: &(bool, u8, u32)| vec![(row.0, f64::from(row.1) / 6.0); row.2 as usize];
+        let repeated = rows.iter().flat_map(repeat);
         let (labels, scores): (Vec<bool>, Vec<f64>) = repeated.unzip();
-        for (metric, expected) in crate::ml::metrics::Curve::new(&labels, &scores).scores(0.5).values {
+        for (metric, expected) in Curve::new(&labels, &scores).scores(0.5).values {
             match expected {
                 Ok(expected) => prop_assert_eq!(found[metric as usize], expected, "{:?}", metric),
                 Err(_) => prop_assert!(found[metric as usize].is_nan(), "{:?}", metric),
