@@ -23,6 +23,7 @@ use crate::ml::evaluation::gates::judge;
 use crate::ml::evaluation::{Evaluated, OVERALL, Report, Side, champion, importance};
 use crate::ml::json;
 use crate::ml::metrics::{Metric, ThresholdRule};
+use crate::ml::per_segment::PerSegment;
 
 /// The name of the reference's metrics; no variant may have it.
 const REFERENCE: &str = "reference";
@@ -146,6 +147,9 @@ fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: Metric, rul
     let variants = found.variants.iter().map(|(name, evaluated)| (name.as_str(), evaluated));
     for (name, evaluated) in variants.chain(reference) {
         context.metric(format!("{name}.threshold"), evaluated.threshold, Goal::None);
+        for (segment, threshold) in evaluated.per_segment.iter().flat_map(PerSegment::named) {
+            context.metric(format!("{name}.threshold.{segment}"), threshold, Goal::None);
+        }
         tell_report(context, name, &evaluated.test);
     }
     if let Some(line) = leaderboard::profit_line(&found.variants, rule) {

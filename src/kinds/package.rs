@@ -119,6 +119,7 @@ impl Kind for Package {
             texts: &texts,
             model: &model,
             threshold: scored.threshold,
+            thresholds: scored.thresholds.as_ref(),
             threshold_rule: &rule,
             metrics: &evaluation::test_scores(scored),
             intervals: &evaluation::test_intervals(scored),

@@ -127,7 +127,7 @@ impl Tables {
         let table = self.train.as_ref().unwrap_or(&self.validation);
         let target = table.column(&task.columns.target).ok_or("no column of the target")?;
         let labels = target::labels(target, &task.classes)?;
-        Baselines::learn(table, &labels, &task.columns.features, sides, params.rule())
+        Baselines::learn(table, &labels, &task.columns.features, sides, &params.deciding())
     }
 }
 
@@ -143,8 +143,9 @@ pub(super) fn find(
     task: &Task,
     sides: &[Rows<'_>; 2],
 ) -> anyhow::Result<Found> {
+    let deciding = params.deciding();
     let evaluate = |name: &str, scores: [Vec<f64>; 2]| {
-        evaluate(sides, scores, params.rule()).map_err(|error| anyhow::anyhow!("{name}: {error}"))
+        evaluate(sides, scores, &deciding).map_err(|error| anyhow::anyhow!("{name}: {error}"))
     };
     let mut variants = Vec::new();
     for Candidate { name, model, .. } in models {

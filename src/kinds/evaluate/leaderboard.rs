@@ -7,6 +7,7 @@ use crate::ml::evaluation::certainty::Intervals;
 use crate::ml::evaluation::document::{AucTest, Baselines};
 use crate::ml::evaluation::{Evaluated, OVERALL, Side, importance};
 use crate::ml::metrics::{Bounded, Metric, Scores, ThresholdRule};
+use crate::ml::per_segment::PerSegment;
 
 /// What is shown; all of it is in `metrics.json`.
 const SHOWN: [Metric; 6] =
@@ -36,7 +37,9 @@ pub(super) fn lines(found: &Found, champion: usize) -> Vec<String> {
         for segment in evaluated.test.keys().filter(|segment| *segment != OVERALL) {
             let mut row = row(&format!("{name} {segment}"), evaluated, segment, intervals);
             // The threshold of all rows stands above.
-            row[SHOWN.len() + 1].clear();
+            let mut own = evaluated.per_segment.iter().flat_map(PerSegment::named);
+            let own = own.find(|(name, _)| name == segment).map(|(_, threshold)| threshold);
+            row[SHOWN.len() + 1] = own.map_or_else(String::new, |threshold| show(Some(threshold)));
             rows.push(row);
         }
     }

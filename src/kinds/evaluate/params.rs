@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::kinds::shared;
+use crate::ml::evaluation::Deciding;
 use crate::ml::evaluation::certainty::Confidence;
 use crate::ml::evaluation::gates::Bound;
 use crate::ml::evaluation::importance::Effort;
@@ -48,6 +49,7 @@ struct Threshold {
     success: f64,
     budget: Option<u64>,
     per_rows: Option<u64>,
+    per_segment: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +69,14 @@ impl Params {
             "fixed" => ThresholdRule::Fixed(value),
             "profit" => ThresholdRule::Profit(self.threshold.profit()),
             _ => ThresholdRule::F1,
+        }
+    }
+
+    pub(super) fn deciding(&self) -> Deciding {
+        Deciding {
+            rule: self.rule(),
+            per_segment: self.threshold.per_segment.clone(),
+            min_rows: self.segments.min_rows as usize,
         }
     }
 
@@ -136,14 +146,20 @@ fn dependence() -> Type {
 /// The rule by which the threshold is chosen.
 fn threshold() -> Type {
     let value = |doc| vec![Param::required("value", Type::Float(0.0, 1.0), doc)];
+    let per_segment = "a column of texts that is a feature and a segment: each of its values that \
+                       has `segments.min_rows` rows on validation gets a threshold of its own";
+    let with = |mut params: Vec<Param>| {
+        params.push(Param::optional("per_segment", Type::Text, per_segment));
+        params
+    };
     Type::Tagged {
         tag: "rule",
         cases: vec![
-            ("f1", vec![]),
-            ("recall_at_least", value("the highest threshold with this recall")),
-            ("precision_at_least", value("the lowest threshold with this precision")),
+            ("f1", with(vec![])),
+            ("recall_at_least", with(value("the highest threshold with this recall"))),
+            ("precision_at_least", with(value("the lowest threshold with this precision"))),
             ("fixed", value("the threshold itself")),
-            ("profit", profit()),
+            ("profit", with(profit())),
         ],
         default: Some("f1"),
     }
@@ -195,11 +211,7 @@ pub(super) fn check(params: &Params) -> Vec<Complaint> {
     let gates = params.gates.iter().enumerate();
     let mut complaints: Vec<Complaint> =
         gates.flat_map(|(i, gate)| check_gate(gate, i, &params.columns)).collect();
-    if params.threshold.per_rows.is_some() && params.threshold.budget.is_none() {
-        let path = ["threshold", "per_rows"].map(|key| Step::Key(key.to_owned())).to_vec();
-        complaints
-            .push(Complaint::at(path, "`per_rows` says what `budget` is for: give that, too"));
-    }
+    complaints.extend(check_threshold(&params.threshold, &params.columns));
     for (i, columns) in params.segments.intersect.iter().enumerate() {
         complaints.extend(check_intersection(columns, i, &params.columns));
     }
@@ -235,6 +247,31 @@ fn check_gate(gate: &Bound, i: usize, roles: &Roles) -> Vec<Complaint> {
                 format!("`{segment}` is no segment: `column=value` of a column of that role");
             complaints.push(Complaint::at(at(Some("segment")), message));
         }
+    }
+    complaints
+}
+
+/// A budget that is for nothing or for each segment anew; a segment that no service can know.
+fn check_threshold(threshold: &Threshold, roles: &Roles) -> Vec<Complaint> {
+    let complaint = |key: &str, message: &str| {
+        let path = ["threshold", key].map(|key| Step::Key(key.to_owned())).to_vec();
+        Complaint::at(path, message)
+    };
+    let mut complaints = Vec::new();
+    if threshold.per_rows.is_some() && threshold.budget.is_none() {
+        let message = "`per_rows` says what `budget` is for: give that, too";
+        complaints.push(complaint("per_rows", message));
+    }
+    let Some(column) = &threshold.per_segment else { return complaints };
+    if threshold.budget.is_some() && threshold.per_rows.is_none() {
+        let message = "a budget that segments share needs `per_rows`: each gets its part by rows";
+        complaints.push(complaint("budget", message));
+    }
+    let is_feature = roles.get(column).is_some_and(|roles| roles.contains(&Role::Feature));
+    if !is_segment(column, roles) || !is_feature {
+        let message = format!("`{column}` must have the roles `feature` and `segment`");
+        let hint = "whoever predicts must know its value: `columns` gives it both roles";
+        complaints.push(complaint("per_segment", &message).hinted(hint));
     }
     complaints
 }
@@ -305,6 +342,25 @@ mod tests {
             messages(json!({ "threshold": alone })),
             ["`per_rows` says what `budget` is for: give that, too"]
         );
+    }
+
+    #[test]
+    fn a_threshold_per_segment_is_by_a_feature_and_shares_its_budget() {
+        let columns = json!({"plan": ["segment", "feature"], "region": "segment"});
+        let told = |threshold: Value| messages(json!({"columns": columns, "threshold": threshold}));
+        assert_eq!(told(json!({"rule": "f1", "per_segment": "plan"})), [] as [&str; 0]);
+        for column in ["region", "age"] {
+            assert_eq!(
+                told(json!({"rule": "f1", "per_segment": column})),
+                [format!("`{column}` must have the roles `feature` and `segment`")]
+            );
+        }
+        let profit =
+            json!({"rule": "profit", "value": 9, "cost": 1, "budget": 5, "per_segment": "plan"});
+        let expected = "a budget that segments share needs `per_rows`: each gets its part by rows";
+        assert_eq!(told(profit), [expected]);
+        let fixed = json!({"threshold": {"rule": "fixed", "value": 0.5, "per_segment": "plan"}});
+        assert!(declared().check(&fixed).is_err(), "a fixed threshold is one");
     }
 
     #[test]

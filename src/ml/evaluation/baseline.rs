@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Evaluated, Rows, evaluate};
+use super::{Deciding, Evaluated, Rows, evaluate};
 use crate::ml::metrics::{Curve, ThresholdRule};
 use crate::ml::table::{Column, ColumnType, Table};
 
@@ -35,7 +35,7 @@ pub struct Baselines {
 
 impl Baselines {
     /// Learns them from rows of a table and evaluates them. The rule of one feature gets its
-    /// threshold as models do, and by F1 where no threshold keeps `rule`.
+    /// threshold as models do, and by F1 where that yields none.
     ///
     /// # Errors
     /// Rows that are all of one class; a feature that is not there.
@@ -44,17 +44,18 @@ impl Baselines {
         labels: &[bool],
         features: &[String],
         sides: &[Rows<'_>; 2],
-        rule: ThresholdRule,
+        deciding: &Deciding,
     ) -> Result<Baselines, String> {
         let one_feature = OneFeature::learn(table, labels, features)?;
         let [validation, test] = sides.each_ref().map(|side| one_feature.scores(side.table));
         let scores = [validation?, test?];
-        let by_rule = evaluate(sides, scores.clone(), rule);
-        let evaluated = by_rule.or_else(|_| evaluate(sides, scores, ThresholdRule::F1))?;
+        let decided = evaluate(sides, scores.clone(), deciding);
+        let by_f1 = Deciding { rule: ThresholdRule::F1, ..deciding.clone() };
+        let evaluated = decided.or_else(|_| evaluate(sides, scores, &by_f1))?;
         let share = share(labels);
         let constant = sides.each_ref().map(|side| vec![share; side.table.rows()]);
         Ok(Baselines {
-            majority: evaluate(sides, constant, ThresholdRule::Fixed(0.5))?,
+            majority: evaluate(sides, constant, &Deciding::by(ThresholdRule::Fixed(0.5)))?,
             feature: one_feature.feature,
             one_feature: evaluated,
         })

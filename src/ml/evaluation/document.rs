@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::certainty::Intervals;
 use super::{Evaluated, Report};
 use crate::ml::metrics::{Confusion, Interval, Metric, Scores, ThresholdRule};
+use crate::ml::per_segment::PerSegment;
 use crate::ml::target::Classes;
 
 /// The format of `metrics.json`.
@@ -67,6 +68,9 @@ pub struct Variant {
     pub learner: Option<String>,
     /// From which score on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<PerSegment>,
     /// The metrics on validation by segment.
     pub validation: BTreeMap<String, Segment>,
     /// The metrics on test by segment.
@@ -198,6 +202,7 @@ impl Variant {
         Variant {
             learner: learner.map(str::to_owned),
             threshold: evaluated.threshold,
+            thresholds: evaluated.per_segment.clone(),
             validation: report(&evaluated.validation, &BTreeMap::new(), rule),
             test: report(&evaluated.test, intervals, rule),
         }
@@ -216,6 +221,9 @@ impl Document {
         let mut flat = BTreeMap::new();
         for (name, variant) in &self.variants {
             flat.insert(format!("{name}.threshold"), variant.threshold);
+            for (segment, threshold) in variant.thresholds.iter().flat_map(PerSegment::named) {
+                flat.insert(format!("{name}.threshold.{segment}"), threshold);
+            }
             for (side, segments) in variant.sides() {
                 for (segment, values) in segments {
                     for metric in Metric::NAMES {

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod certainty;
 pub mod comparison;
 pub mod curves;
+mod deciding;
 pub mod document;
 pub mod gates;
 pub mod importance;
@@ -21,11 +22,13 @@ use serde_json::Value;
 
 use super::columns::Columns;
 use super::metrics::bootstrap::Scored;
-use super::metrics::{Confusion, Curve, Defined, Metric, Scores, ThresholdRule};
+use super::metrics::{Confusion, Curve, Defined, Metric, Scores};
 use super::model::Model;
+use super::per_segment::PerSegment;
 use super::table::Table;
 use super::target::{self, Classes};
 
+pub use deciding::Deciding;
 pub use reference::scores as reference_scores;
 pub use segments::{MAX_VALUES, OVERALL, segments};
 
@@ -59,6 +62,8 @@ impl Side {
 pub struct Evaluated {
     /// From which score on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    pub per_segment: Option<PerSegment>,
     /// The metrics on validation.
     pub validation: Report,
     /// The metrics on test.
@@ -77,12 +82,6 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    /// Scores with their decisions at a threshold.
-    fn at(scores: Vec<f64>, threshold: f64) -> Predicted {
-        let decided = scores.iter().map(|score| *score >= threshold).collect();
-        Predicted { scores, decided }
-    }
-
     /// The same for some of the rows, in the order asked for.
     fn of_rows(&self, rows: &[usize]) -> Predicted {
         Predicted {
@@ -166,17 +165,22 @@ impl<'a> Rows<'a> {
 /// Scores on both sides become metrics; `scores` are those of validation and of test, one per row.
 ///
 /// # Errors
-/// When the rule yields no threshold.
+/// When the rule yields no threshold for all rows; when thresholds are to be by a column that is
+/// not there or not of texts.
 pub fn evaluate(
     sides: &[Rows<'_>; 2],
     scores: [Vec<f64>; 2],
-    rule: ThresholdRule,
+    deciding: &Deciding,
 ) -> Result<Evaluated, String> {
-    let curve = Curve::new(&sides[0].labels, &scores[0]);
-    let threshold = rule.choose(&curve).map_err(|error| error.to_string())?;
-    let predicted = scores.map(|scores| Predicted::at(scores, threshold));
+    let thresholds = deciding.choose(&sides[0], &scores[0])?;
+    let [on_validation, on_test] = scores;
+    let predicted = [
+        thresholds.decide(sides[0].table, on_validation)?,
+        thresholds.decide(sides[1].table, on_test)?,
+    ];
     let [validation, test] = [0, 1].map(|side| sides[side].report(&predicted[side]));
-    Ok(Evaluated { threshold, validation, test, predicted })
+    let deciding::Thresholds { overall: threshold, per_segment } = thresholds;
+    Ok(Evaluated { threshold, per_segment, validation, test, predicted })
 }
 
 /// The index of the best on validation; of equally good ones the first.

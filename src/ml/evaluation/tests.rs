@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::ml::metrics::Profit;
+use crate::ml::metrics::{Profit, ThresholdRule};
 use crate::ml::table::{Column, Values};
 
 fn texts(values: &[&str]) -> Values {
@@ -40,7 +40,7 @@ fn evaluated(scores: [f64; 6]) -> Evaluated {
     let table = table();
     let scores = scores.to_vec();
     let sides = [rows(&table), rows(&table)];
-    evaluate(&sides, [scores.clone(), scores], ThresholdRule::F1).unwrap()
+    evaluate(&sides, [scores.clone(), scores], &Deciding::by(ThresholdRule::F1)).unwrap()
 }
 
 #[test]
@@ -216,7 +216,8 @@ fn measured(threads: usize) -> (certainty::Certainty, Vec<document::Comparison>)
     let (table, scores) = drawn();
     let sides = [rows(&table), rows(&table)];
     let of = |(name, scores): (&str, Vec<f64>)| {
-        let evaluated = evaluate(&sides, [scores.clone(), scores], ThresholdRule::F1).unwrap();
+        let evaluated =
+            evaluate(&sides, [scores.clone(), scores], &Deciding::by(ThresholdRule::F1)).unwrap();
         (name.to_owned(), evaluated)
     };
     let models: Vec<_> = ["good", "near", "worse"].into_iter().zip(scores).map(of).collect();
@@ -328,16 +329,97 @@ fn baselines_are_learned_from_rows_and_a_good_model_is_above_them() {
     let (table, [good, ..]) = drawn();
     let sides = [rows(&table), rows(&table)];
     let labels = sides[0].labels().to_vec();
-    let rule = ThresholdRule::PrecisionAtLeast(1.0);
+    let rule = Deciding::by(ThresholdRule::PrecisionAtLeast(1.0));
     let features = ["plan".to_owned()];
-    let found = baseline::Baselines::learn(&table, &labels, &features, &sides, rule).unwrap();
+    let found = baseline::Baselines::learn(&table, &labels, &features, &sides, &rule).unwrap();
     assert_eq!(found.feature, "plan");
     let majority = &found.majority.test["overall"];
     assert_eq!(majority.values[&Metric::RocAuc], Ok(0.5));
     assert_eq!(majority.confusion.predicted(), 0, "the majority is negative");
-    let model = evaluate(&sides, [good.clone(), good], ThresholdRule::F1).unwrap();
+    let model = evaluate(&sides, [good.clone(), good], &Deciding::by(ThresholdRule::F1)).unwrap();
     let models = [("good".to_owned(), model)];
     let above = comparison::above_one_feature(&sides[1], &found.one_feature, &models, 0.95);
     assert!(above["good"].difference.unwrap() > 0.1 && above["good"].p.unwrap() < 0.001);
     assert_eq!(above["good"].p_holm, None);
+}
+
+/// 0.3 is the best for all rows of `SCORES`; within plan a 0.7 is, and within plan b 0.3.
+#[test]
+fn a_threshold_per_segment_is_chosen_on_its_rows_alone() {
+    let table = table();
+    let sides = [rows(&table), rows(&table)];
+    let evaluate = |rule, column: &str, min_rows| {
+        let deciding = Deciding { rule, per_segment: Some(column.to_owned()), min_rows };
+        evaluate(&sides, [SCORES.to_vec(), SCORES.to_vec()], &deciding)
+    };
+    let found = evaluate(ThresholdRule::F1, "plan", 1).unwrap();
+    let thresholds = &found.per_segment.as_ref().unwrap().thresholds;
+    assert_eq!(found.threshold, 0.3);
+    assert_eq!(*thresholds, BTreeMap::from([("a".to_owned(), 0.7), ("b".to_owned(), 0.3)]));
+    // The row without a plan has 0.2, below the threshold of all rows.
+    let decided = &found.predicted(Side::Test).decided;
+    assert_eq!(*decided, [false, true, true, true, false, true]);
+    assert_eq!(found.test["plan=a"].confusion.fp, 0);
+    let few = evaluate(ThresholdRule::F1, "plan", 3).unwrap().per_segment.unwrap();
+    assert_eq!(few.thresholds.keys().collect::<Vec<_>>(), ["a"], "b has two rows");
+    let none = evaluate(ThresholdRule::F1, "y", 1).unwrap_err();
+    let told = "thresholds per segment are by a column of texts: `y` is of type integer";
+    assert_eq!(none, told);
+    let known = BTreeMap::new();
+    let variant = document::Variant::of(&found, None, &known, ThresholdRule::F1);
+    assert_eq!(
+        json!(variant)["thresholds"],
+        json!({"column": "plan", "thresholds": {"a": 0.7, "b": 0.3}})
+    );
+}
+
+mod per_segment {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// By brute force: within each segment no other threshold gains more, and so no other pair
+        /// of thresholds does in all.
+        #[test]
+        fn no_other_thresholds_gain_more(
+            drawn in proptest::collection::vec((any::<bool>(), 0_u8..6, any::<bool>()), 2..24),
+        ) {
+            let plans: Vec<&str> = drawn.iter().map(|row| if row.2 { "a" } else { "b" }).collect();
+            let labels: Vec<bool> = drawn.iter().map(|row| row.0).collect();
+            let scores: Vec<f64> = drawn.iter().map(|row| f64::from(row.1) / 5.0).collect();
+            let y = labels.iter().map(|label| Some(i64::from(*label))).collect();
+            let table = Table::new(vec![
+                Column::new("plan", texts(&plans)),
+                Column::new("y", Values::Integer(y)),
+            ]);
+            let table = table.unwrap();
+            let sides = [rows(&table), rows(&table)];
+            let profit = Profit { value: 10.0, cost: 3.0, success: 0.8, budget: None };
+            let rule = ThresholdRule::Profit(profit);
+            let deciding = Deciding { rule, per_segment: Some("plan".to_owned()), min_rows: 1 };
+            let Ok(found) = evaluate(&sides, [scores.clone(), scores.clone()], &deciding) else {
+                // Nothing gains anything for all rows together.
+                return Ok(());
+            };
+            let gained = |a: f64, b: f64| {
+                let decide = |row: usize| scores[row] >= if plans[row] == "a" { a } else { b };
+                let contacted = (0..labels.len()).filter(|row| decide(*row));
+                contacted.map(|row| if labels[row] { 5.0 } else { -3.0 }).sum::<f64>()
+            };
+            let of = |plan: &str| {
+                let known = &found.per_segment.as_ref().unwrap().thresholds;
+                known.get(plan).copied()
+            };
+            // A plan in which nothing gains has the threshold of all rows.
+            if let (Some(a), Some(b)) = (of("a"), of("b")) {
+                let levels = || (0_u8..=6).map(|level| f64::from(level) / 5.0);
+                let best = levels().flat_map(|a| levels().map(move |b| (a, b)));
+                let best = best.map(|(a, b)| gained(a, b)).fold(0.0, f64::max);
+                prop_assert_eq!(gained(a, b), best);
+                let told = profit.of(&found.test["overall"].confusion);
+                prop_assert!((told - best).abs() < 1e-9);
+            }
+        }
+    }
 }

@@ -154,11 +154,23 @@ fn metrics(parts: &Parts<'_>) -> String {
 
 fn decision(parts: &Parts<'_>) -> String {
     let positive = show(&parts.model.classes()[1]);
-    format!(
+    let mut text = format!(
         "## Decision rule\n\n`{positive}` is predicted when its probability is at least {}. The \
          threshold was {}.\n",
         parts.threshold, parts.threshold_rule
-    )
+    );
+    if let Some(per_segment) = parts.thresholds {
+        let column = cell(&per_segment.column);
+        let _ = write!(
+            text,
+            "\nSome rows have another threshold, chosen in the same way on rows like them:\n\n\
+             | {column} | threshold |\n|---|---|\n"
+        );
+        for (value, threshold) in &per_segment.thresholds {
+            let _ = writeln!(text, "| {} | {threshold} |", cell(value));
+        }
+    }
+    text
 }
 
 fn limitations(parts: &Parts<'_>) -> String {
