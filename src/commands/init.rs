@@ -323,6 +323,7 @@ kind = "evaluate"
 models = "train.model"  # all variants
 validation = "split.validation"
 test = "split.test"
+train = "split.train"  # what can be said without a model is learned here
 
 [params]
 threshold = { rule = "f1" }

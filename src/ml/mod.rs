@@ -16,6 +16,7 @@ pub mod learn;
 pub mod metrics;
 pub mod model;
 pub mod package;
+pub mod per_segment;
 pub mod profile;
 pub mod random;
 pub mod schema;

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::ml::cell::Cell;
 use crate::ml::model::{FeatureKind, Model};
+use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::FieldType;
 
 use files::{FileEntry, digest_of};
@@ -76,6 +77,9 @@ pub struct Manifest {
     pub classes: [Value; 2],
     /// From which probability on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<PerSegment>,
     /// How well it did on the test rows.
     pub metrics: Scores,
     /// Every other file.
@@ -192,7 +196,8 @@ impl Package {
 
     /// Predicts a row: one cell per field of the schema, in its order.
     pub fn predict(&self, row: &[Cell]) -> Prediction<'_> {
-        predict(&self.model, self.manifest.threshold, row)
+        let Manifest { threshold, thresholds, .. } = &self.manifest;
+        predict(&self.model, *threshold, thresholds.as_ref(), row)
     }
 
     /// The name under which predictions are traced.
@@ -232,8 +237,16 @@ impl Package {
     }
 }
 
-/// The one place that turns a probability into a class.
-pub fn predict<'m>(model: &'m Model, threshold: f64, row: &[Cell]) -> Prediction<'m> {
+/// The one place that turns a probability into a class: by `threshold`, or by that of the row's
+/// segment.
+pub fn predict<'m>(
+    model: &'m Model,
+    threshold: f64,
+    per_segment: Option<&PerSegment>,
+    row: &[Cell],
+) -> Prediction<'m> {
+    let threshold =
+        per_segment.map_or(threshold, |known| known.of_row(model.features(), row, threshold));
     let probability = model.probability(row);
     let [negative, positive] = model.classes();
     Prediction { class: if probability >= threshold { positive } else { negative }, probability }
@@ -259,6 +272,9 @@ fn check_fit(manifest: &Manifest, model: &Model, schema: &InputSchema) -> Result
     }
     if manifest.classes != *model.classes() || manifest.learner != model.learner() {
         return Err(invalid(MANIFEST, &"it describes another model"));
+    }
+    if let Some(flaw) = manifest.thresholds.as_ref().and_then(|per| per.flaw(model.features())) {
+        return Err(invalid(MANIFEST, &flaw));
     }
     let fields = schema.fields.iter().map(|field| (field.name.as_str(), kind_of(field.ty)));
     let features = model.features().iter().map(|feature| (feature.name.as_str(), feature.kind));

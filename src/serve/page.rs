@@ -34,6 +34,7 @@ pub(crate) fn write(package: &Package) -> String {
         "target": manifest.target,
         "classes": manifest.classes,
         "threshold": manifest.threshold,
+        "thresholds": manifest.thresholds,
         "metrics": manifest.metrics,
         "card": package.card(),
         "fields": fields,

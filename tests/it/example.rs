@@ -177,3 +177,47 @@ fn the_best_reachable_figure_stands_beside_the_models() {
         format!("reference: roc_auc {reachable:.4} on test, where the champion has {found:.4}");
     assert!(told.contains(&line), "{told}");
 }
+
+#[test]
+fn an_evaluation_says_how_sure_it_is_and_what_no_model_reaches() {
+    let lab = Lab::example_that_ran();
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    let champion = metrics["champion"].as_str().unwrap();
+    let overall = &metrics["variants"][champion]["test"]["overall"];
+    for (metric, interval) in overall["intervals"].as_object().unwrap() {
+        let [low, high] = [0, 1].map(|end| interval[end].as_f64().unwrap());
+        let value = overall[metric].as_f64().unwrap();
+        assert!(low < value && value < high, "{metric}: {value} in {interval}");
+    }
+    assert_eq!(overall["intervals"].as_object().unwrap().len(), 8, "every metric has one");
+    assert_eq!(metrics["comparisons"].as_array().unwrap().len(), 3, "every pair of variants");
+    let baselines = &metrics["baselines"];
+    assert_eq!(baselines["learned_on"], "train");
+    assert!(baselines["above_one_feature"][champion]["p"].as_f64().unwrap() < 0.001);
+    let curves = lab.json("outputs/evaluate/curves.json");
+    let fpr = curves["variants"][champion]["test"]["roc"]["fpr"].as_array().unwrap();
+    assert!(fpr.len() <= 200 && fpr.last().unwrap() == 1.0);
+    let importance = lab.json("outputs/evaluate/importance.json");
+    assert_eq!(importance["variant"], champion);
+
+    let [low, high] = [0, 1].map(|end| overall["intervals"]["roc_auc"][end].as_f64().unwrap());
+    let told = format!("{:.4} [{low:.3}, {high:.3}]", overall["roc_auc"].as_f64().unwrap());
+    lab.call(&["run", "--no-serve", "--verbose"]).expect(0).tells(&told);
+    let card = lab.read("outputs/package/package/MODEL_CARD.md");
+    assert!(card.contains(&told), "{told} in\n{card}");
+}
+
+#[test]
+fn thresholds_per_segment_reach_the_package() {
+    let lab = Lab::example();
+    let by_plan = r#"threshold = { rule = "f1", per_segment = "plan_type" }"#;
+    lab.edit("stages/evaluate.toml", r#"threshold = { rule = "f1" }"#, by_plan);
+    lab.call(&["run", "--no-serve"]).expect(0);
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    let champion = metrics["champion"].as_str().unwrap();
+    let thresholds = &metrics["variants"][champion]["thresholds"];
+    assert_eq!(thresholds["column"], "plan_type");
+    assert_eq!(thresholds["thresholds"].as_object().unwrap().len(), 2);
+    let manifest = lab.json("outputs/package/package/package.json");
+    assert_eq!(manifest["thresholds"], *thresholds);
+}

@@ -44,6 +44,38 @@ fn any_directory_thread_count_and_build_gives_the_same_result_and_lock() {
     }
 }
 
+/// Resamples, shuffled columns and comparisons run on all threads: with everything that can be
+/// asked of `evaluate`, its files are the same.
+#[test]
+fn an_evaluation_of_everything_is_the_same_with_any_thread_count() {
+    let files_with = |threads: &str| {
+        let lab = Lab::example();
+        let rule = r#"threshold = { rule = "f1" }"#;
+        let asked = r#"
+threshold = { rule = "profit", value = 500, cost = 20, success = 0.3, per_segment = "plan_type" }
+segments = { intersect = [["plan_type", "region"]], min_rows = 100 }
+importance = { repeats = 2 }"#;
+        lab.edit("stages/evaluate.toml", rule, asked);
+        let roles = "plan_type = [\"feature\", \"segment\"]\n";
+        let both = format!("{roles}region = [\"feature\", \"segment\"]\n");
+        lab.edit("pipeline.toml", roles, &both);
+        let mut command = lab.command(&["run", "evaluate", "--jobs", threads]);
+        command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads);
+        let output = command.output().unwrap();
+        // The gates are for another threshold: what was found is kept all the same.
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let dir = if output.status.code() == Some(3) { "failed/evaluate" } else { "evaluate" };
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{told}");
+        ["metrics", "curves", "importance"]
+            .map(|name| lab.read(&format!("outputs/{dir}/{name}.json")))
+    };
+    let one = files_with("1");
+    assert!(one[0].contains("plan_type=prepaid & region=Lagos"), "intersections are asked for");
+    for threads in ["2", "8"] {
+        assert_eq!(files_with(threads), one, "{threads} threads");
+    }
+}
+
 /// The example on another CPU: the oldest x86-64 with SSE4.2, one with AVX2 and FMA, and the widest
 /// that qemu knows.
 #[test]

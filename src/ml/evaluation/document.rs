@@ -2,15 +2,17 @@
 //!
 //! One shape for every variant, side and segment, flat within a segment, so that a reader needs no
 //! schema to find `variants.forest.test.overall.roc_auc`. A metric without a value is `null`, and
-//! `undefined` says why.
+//! `undefined` says why. What documents of earlier versions lack is optional here.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::certainty::Intervals;
 use super::{Evaluated, Report};
-use crate::ml::metrics::{Confusion, Metric, Scores};
+use crate::ml::metrics::{Confusion, Interval, Metric, Scores, ThresholdRule};
+use crate::ml::per_segment::PerSegment;
 use crate::ml::target::Classes;
 
 /// The format of `metrics.json`.
@@ -32,16 +34,29 @@ pub struct Document {
     pub champion_metric: String,
     /// How thresholds were chosen, on validation.
     pub threshold_rule: String,
+    /// How often an interval is to hold the truth; none were made without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// How many times rows were drawn anew for the intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resamples: Option<u64>,
     /// The variants by name.
     pub variants: BTreeMap<String, Variant>,
     /// The reference, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Variant>,
+    /// What is reached without any model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baselines: Option<Baselines>,
+    /// Every pair of variants on the test rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
     /// The quality gates, in the order in which they were declared.
     pub gates: Vec<Gate>,
 }
 
-/// Metrics by name, and `n`, `positives`, `confusion` and `undefined`.
+/// Metrics by name, and `n`, `positives`, `confusion` and `undefined`; on test also `intervals`
+/// and `no_interval`; with a rule that speaks of money also `profit`.
 pub type Segment = Map<String, Value>;
 
 /// A variant, or the reference.
@@ -53,10 +68,93 @@ pub struct Variant {
     pub learner: Option<String>,
     /// From which score on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<PerSegment>,
     /// The metrics on validation by segment.
     pub validation: BTreeMap<String, Segment>,
     /// The metrics on test by segment.
     pub test: BTreeMap<String, Segment>,
+}
+
+/// What is reached without any model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baselines {
+    /// From which rows they were learned: `train` or `validation`.
+    pub learned_on: String,
+    /// The one score for all rows: how many are positive. Predicts the class of the majority.
+    pub majority: Variant,
+    /// The feature of the rule.
+    pub feature: String,
+    /// The scores of a rule of one feature.
+    pub one_feature: Variant,
+    /// By variant: its area under the ROC curve on test less that of the rule.
+    pub above_one_feature: BTreeMap<String, AucTest>,
+}
+
+/// Two variants on the same rows: `b` less `a`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// The one that is compared with.
+    pub a: String,
+    /// The one that is compared.
+    pub b: String,
+    /// How they rank.
+    pub roc_auc: AucTest,
+    /// How they decide.
+    pub mcnemar: DecisionTest,
+    /// Every metric.
+    pub differences: BTreeMap<String, Difference>,
+}
+
+/// DeLong's test of two areas under the ROC curve.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AucTest {
+    /// The difference of the areas; this and all below is `None` when it is undefined.
+    pub difference: Option<f64>,
+    /// Where the difference lies.
+    pub interval: Option<[f64; 2]>,
+    /// The difference in standard errors.
+    pub z: Option<f64>,
+    /// How often chance alone gives such a difference.
+    pub p: Option<f64>,
+    /// The same for all pairs that are compared here, by Holm's correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_holm: Option<f64>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undefined: Option<String>,
+}
+
+/// McNemar's test of decisions at the threshold of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionTest {
+    /// Rows that only `a` decides rightly.
+    pub only_a: u64,
+    /// Rows that only `b` decides rightly.
+    pub only_b: u64,
+    /// `exact` for fewer than 25 disagreements, else `chi_squared` with continuity correction.
+    pub test: String,
+    /// The statistic; the exact test has none.
+    pub chi_squared: Option<f64>,
+    /// How often chance alone gives such a difference.
+    pub p: f64,
+    /// The same for all pairs that are compared here, by Holm's correction.
+    pub p_holm: f64,
+}
+
+/// The difference of a metric on the same rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// The difference; `None` when either has no value.
+    pub value: Option<f64>,
+    /// Where it lies, by resamples of the rows; `None` when they cannot tell.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// A quality gate with what it found.
@@ -77,18 +175,36 @@ pub struct Gate {
     pub min: Option<f64>,
     /// The most allowed.
     pub max: Option<f64>,
-    /// Whether the value is within the bounds.
+    /// Whether the value is within the bounds; always, when it is not judged.
     pub holds: bool,
+    /// `false` when the segment has fewer rows than are judged; else it is left out.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub judged: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(judged: &bool) -> bool {
+    *judged
 }
 
 impl Variant {
-    /// A variant to be written.
-    pub fn of(evaluated: &Evaluated, learner: Option<&str>) -> Variant {
+    /// A variant to be written, with its intervals on test by segment, and with what its decisions
+    /// gain if the rule of its threshold tells.
+    pub fn of(
+        evaluated: &Evaluated,
+        learner: Option<&str>,
+        intervals: &BTreeMap<String, Intervals>,
+        rule: ThresholdRule,
+    ) -> Variant {
         Variant {
             learner: learner.map(str::to_owned),
             threshold: evaluated.threshold,
-            validation: report(&evaluated.validation),
-            test: report(&evaluated.test),
+            thresholds: evaluated.per_segment.clone(),
+            validation: report(&evaluated.validation, &BTreeMap::new(), rule),
+            test: report(&evaluated.test, intervals, rule),
         }
     }
 
@@ -105,6 +221,9 @@ impl Document {
         let mut flat = BTreeMap::new();
         for (name, variant) in &self.variants {
             flat.insert(format!("{name}.threshold"), variant.threshold);
+            for (segment, threshold) in variant.thresholds.iter().flat_map(PerSegment::named) {
+                flat.insert(format!("{name}.threshold.{segment}"), threshold);
+            }
             for (side, segments) in variant.sides() {
                 for (segment, values) in segments {
                     for metric in Metric::NAMES {
@@ -129,8 +248,43 @@ pub fn metric_name(variant: &str, side: &str, segment: &str, metric: &str) -> St
     }
 }
 
-fn report(report: &Report) -> BTreeMap<String, Segment> {
-    report.iter().map(|(name, scores)| (name.clone(), segment(scores))).collect()
+fn report(
+    report: &Report,
+    intervals: &BTreeMap<String, Intervals>,
+    rule: ThresholdRule,
+) -> BTreeMap<String, Segment> {
+    let of = |(name, scores): (&String, &Scores)| {
+        let mut segment = segment(scores);
+        if let Some(profit) = rule.profit(&scores.confusion) {
+            segment.insert("profit".to_owned(), json!(profit));
+        }
+        if let Some(intervals) = intervals.get(name) {
+            add_intervals(&mut segment, scores, intervals);
+        }
+        (name.clone(), segment)
+    };
+    report.iter().map(of).collect()
+}
+
+/// Adds where the metrics lie, and why nothing is told of those that have a value all the same.
+fn add_intervals(segment: &mut Segment, scores: &Scores, intervals: &Intervals) {
+    let (mut known, mut unknown) = (Map::new(), Map::new());
+    for (metric, interval) in intervals {
+        match interval {
+            _ if scores.values[metric].is_err() => {}
+            Ok(Interval { low, high }) => {
+                known.insert(metric.name().to_owned(), json!([low, high]));
+            }
+            Err(why) => {
+                unknown.insert(metric.name().to_owned(), json!(why));
+            }
+        }
+    }
+    for (key, values) in [("intervals", known), ("no_interval", unknown)] {
+        if !values.is_empty() {
+            segment.insert(key.to_owned(), Value::Object(values));
+        }
+    }
 }
 
 fn segment(scores: &Scores) -> Segment {

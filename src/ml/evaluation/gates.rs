@@ -13,7 +13,7 @@ pub struct Bound {
     pub metric: String,
     /// Which variants must keep it.
     pub model: Which,
-    /// `column=value`; all rows when left out.
+    /// `column=value`, or `column=value & other=value`; all rows when left out.
     pub segment: Option<String>,
     /// The least allowed.
     pub min: Option<f64>,
@@ -33,7 +33,8 @@ pub enum Which {
     Every,
 }
 
-/// What every gate finds, in the order in which they are declared.
+/// What every gate finds, in the order in which they are declared. A segment of fewer than
+/// `min_rows` rows is told and not judged.
 ///
 /// # Errors
 /// A gate on a metric or a segment that does not exist.
@@ -41,19 +42,25 @@ pub fn judge(
     bounds: &[Bound],
     variants: &[(String, Evaluated)],
     champion: usize,
+    min_rows: u64,
 ) -> Result<Vec<Gate>, String> {
     let mut gates = Vec::new();
     for bound in bounds {
         for (i, (name, evaluated)) in variants.iter().enumerate() {
             if bound.model == Which::Every || i == champion {
-                gates.push(look(bound, name, evaluated)?);
+                gates.push(look(bound, name, evaluated, min_rows)?);
             }
         }
     }
     Ok(gates)
 }
 
-fn look(bound: &Bound, variant: &str, evaluated: &Evaluated) -> Result<Gate, String> {
+fn look(
+    bound: &Bound,
+    variant: &str,
+    evaluated: &Evaluated,
+    min_rows: u64,
+) -> Result<Gate, String> {
     let metric = Metric::of_name(&bound.metric)
         .ok_or_else(|| format!("a gate names `{}`, which is no metric", bound.metric))?;
     let side = if bound.on == Side::Test.name() { Side::Test } else { Side::Validation };
@@ -64,7 +71,8 @@ fn look(bound: &Bound, variant: &str, evaluated: &Evaluated) -> Result<Gate, Str
         format!("a gate names the segment `{segment}`, which {} has not: {known}", side.name())
     })?;
     let value = scores.values[&metric].ok();
-    let holds = value.is_some_and(|value| {
+    let judged = segment == OVERALL || scores.n >= min_rows;
+    let is_within = value.is_some_and(|value| {
         bound.min.is_none_or(|min| value >= min) && bound.max.is_none_or(|max| value <= max)
     });
     Ok(Gate {
@@ -75,7 +83,8 @@ fn look(bound: &Bound, variant: &str, evaluated: &Evaluated) -> Result<Gate, Str
         value,
         min: bound.min,
         max: bound.max,
-        holds,
+        holds: is_within || !judged,
+        judged,
     })
 }
 
@@ -85,6 +94,9 @@ impl Gate {
         let Gate { variant, on, segment, metric, .. } = self;
         let of = if segment == OVERALL { String::new() } else { format!(" of {segment}") };
         let what = format!("{metric}{of} of {variant} on {on}");
+        if !self.judged {
+            return format!("{what} is not judged: too few rows");
+        }
         let Some(value) = self.value else { return format!("{what} is undefined") };
         match (self.min, self.max) {
             (Some(min), _) if value < min => format!("{what} is {value:.4}, below min {min}"),

@@ -1,11 +1,18 @@
 //! Evaluation: several models on the same rows, overall and per segment.
 //!
 //! Thresholds and the champion are chosen on validation; test rows only tell how good that choice
-//! was. A reference (an incumbent's scores, or the true probabilities of synthetic data) is scored
-//! on the same rows and never wins. Knows no files, no stages and no gates.
+//! was. A reference (an incumbent's scores, or the true probabilities of synthetic data) and
+//! baselines are scored on the same rows and never win. How sure the figures on test are is told by
+//! `certainty`, whether variants differ by `comparison`. Knows no files and no stages.
 
+pub mod baseline;
+pub mod certainty;
+pub mod comparison;
+pub mod curves;
+mod deciding;
 pub mod document;
 pub mod gates;
+pub mod importance;
 mod reference;
 mod segments;
 
@@ -14,15 +21,18 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::columns::Columns;
-use super::metrics::{Curve, Defined, Metric, Scores, ThresholdRule};
+use super::metrics::bootstrap::Scored;
+use super::metrics::{Confusion, Curve, Defined, Metric, Scores};
 use super::model::Model;
+use super::per_segment::PerSegment;
 use super::table::Table;
 use super::target::{self, Classes};
 
+pub use deciding::Deciding;
 pub use reference::scores as reference_scores;
 pub use segments::{MAX_VALUES, OVERALL, segments};
 
-/// Metrics by segment: `overall`, or `column=value`.
+/// Metrics by segment: `overall`, `column=value`, or `column=value & other=value`.
 pub type Report = BTreeMap<String, Scores>;
 
 /// The rows that a choice is made by, and those that it is judged by.
@@ -47,15 +57,43 @@ impl Side {
     }
 }
 
-/// A model, or the reference, on both sides.
+/// A model, the reference or a baseline, on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
     /// From which score on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    pub per_segment: Option<PerSegment>,
     /// The metrics on validation.
     pub validation: Report,
     /// The metrics on test.
     pub test: Report,
+    /// What it says of each row, on validation and on test.
+    pub predicted: [Predicted; 2],
+}
+
+/// What a model says of each row of a side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicted {
+    /// The scores, in [0, 1].
+    pub scores: Vec<f64>,
+    /// Which rows are predicted positive.
+    pub decided: Vec<bool>,
+}
+
+impl Predicted {
+    /// The same for some of the rows, in the order asked for.
+    fn of_rows(&self, rows: &[usize]) -> Predicted {
+        Predicted {
+            scores: rows.iter().map(|row| self.scores[*row]).collect(),
+            decided: rows.iter().map(|row| self.decided[*row]).collect(),
+        }
+    }
+
+    /// The same, borrowed.
+    fn scored(&self) -> Scored<'_> {
+        Scored { scores: &self.scores, decided: &self.decided }
+    }
 }
 
 impl Evaluated {
@@ -65,6 +103,11 @@ impl Evaluated {
             Side::Validation => &self.validation,
             Side::Test => &self.test,
         }
+    }
+
+    /// What it says of each row of a side.
+    pub fn predicted(&self, side: Side) -> &Predicted {
+        &self.predicted[side as usize]
     }
 
     /// A metric of all rows of a side.
@@ -82,22 +125,38 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a table, with their labels and segments.
+    /// The rows of a table, with their labels, the segments of the columns of that role, and the
+    /// intersections of some of those columns.
     ///
     /// # Errors
     /// A column that is not there, a target that is neither class, a segment of too many values.
-    pub fn new(table: &'a Table, columns: &Columns, classes: &Classes) -> Result<Rows<'a>, String> {
+    pub fn new(
+        table: &'a Table,
+        columns: &Columns,
+        classes: &Classes,
+        intersect: &[Vec<String>],
+    ) -> Result<Rows<'a>, String> {
         let target = &columns.target;
         let column = table.column(target).ok_or_else(|| format!("no column `{target}`"))?;
         let labels = target::labels(column, classes)?;
-        Ok(Rows { table, labels, groups: segments(table, &columns.segments)? })
+        Ok(Rows { table, labels, groups: segments(table, &columns.segments, intersect)? })
     }
 
-    fn report(&self, scores: &[f64], threshold: f64) -> Report {
+    /// Whether each row is positive.
+    pub fn labels(&self) -> &[bool] {
+        &self.labels
+    }
+
+    /// The labels of some of the rows, in the order asked for.
+    fn labels_of(&self, rows: &[usize]) -> Vec<bool> {
+        rows.iter().map(|row| self.labels[*row]).collect()
+    }
+
+    fn report(&self, predicted: &Predicted) -> Report {
         let of = |rows: &Vec<usize>| {
-            let labels: Vec<bool> = rows.iter().map(|row| self.labels[*row]).collect();
-            let scores: Vec<f64> = rows.iter().map(|row| scores[*row]).collect();
-            Curve::new(&labels, &scores).scores(threshold)
+            let labels = self.labels_of(rows);
+            let Predicted { scores, decided } = predicted.of_rows(rows);
+            Curve::new(&labels, &scores).scores_of(Confusion::of(&labels, &decided))
         };
         self.groups.iter().map(|(name, rows)| (name.clone(), of(rows))).collect()
     }
@@ -106,19 +165,22 @@ impl<'a> Rows<'a> {
 /// Scores on both sides become metrics; `scores` are those of validation and of test, one per row.
 ///
 /// # Errors
-/// When the rule yields no threshold.
+/// When the rule yields no threshold for all rows; when thresholds are to be by a column that is
+/// not there or not of texts.
 pub fn evaluate(
     sides: &[Rows<'_>; 2],
-    scores: &[Vec<f64>; 2],
-    rule: ThresholdRule,
+    scores: [Vec<f64>; 2],
+    deciding: &Deciding,
 ) -> Result<Evaluated, String> {
-    let curve = Curve::new(&sides[0].labels, &scores[0]);
-    let threshold = rule.choose(&curve).map_err(|error| error.to_string())?;
-    Ok(Evaluated {
-        threshold,
-        validation: sides[0].report(&scores[0], threshold),
-        test: sides[1].report(&scores[1], threshold),
-    })
+    let thresholds = deciding.choose(&sides[0], &scores[0])?;
+    let [on_validation, on_test] = scores;
+    let predicted = [
+        thresholds.decide(sides[0].table, on_validation)?,
+        thresholds.decide(sides[1].table, on_test)?,
+    ];
+    let [validation, test] = [0, 1].map(|side| sides[side].report(&predicted[side]));
+    let deciding::Thresholds { overall: threshold, per_segment } = thresholds;
+    Ok(Evaluated { threshold, per_segment, validation, test, predicted })
 }
 
 /// The index of the best on validation; of equally good ones the first.

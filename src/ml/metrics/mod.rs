@@ -2,13 +2,26 @@
 //!
 //! Labels and scores become a `Curve` once: rows grouped by equal score, highest first, with whole
 //! counts. All metrics follow from it, so none depends on the order of rows. A metric that has no
-//! value (no row of one class, none predicted positive) says why instead of being NaN or 0. Knows
-//! no model, no table and no segment.
+//! value (no row of one class, none predicted positive) says why instead of being NaN or 0. How
+//! sure a value is stands beside: `delong` for the area under the ROC curve, `bootstrap` for the
+//! rest, `mcnemar` for decisions. Knows no model, no table and no segment.
 
+pub mod bootstrap;
+pub mod curves;
+pub mod delong;
+mod holm;
+mod interval;
+mod mcnemar;
+mod normal;
+mod profit;
 mod threshold;
 
 use std::collections::BTreeMap;
 
+pub use holm::holm;
+pub use interval::{Bounded, Interval, quantile};
+pub use mcnemar::McNemar;
+pub use profit::{Budget, Profit};
 pub use threshold::{ThresholdError, ThresholdRule};
 
 /// The value of a metric, or why it has none.
@@ -92,6 +105,26 @@ pub struct Confusion {
 }
 
 impl Confusion {
+    /// The rows by their labels and what was decided about them.
+    pub fn of(labels: &[bool], decided: &[bool]) -> Confusion {
+        let mut confusion = Confusion::default();
+        for (label, decided) in labels.iter().zip(decided) {
+            let count = match (label, decided) {
+                (false, false) => &mut confusion.tn,
+                (false, true) => &mut confusion.fp,
+                (true, false) => &mut confusion.fn_,
+                (true, true) => &mut confusion.tp,
+            };
+            *count += 1;
+        }
+        confusion
+    }
+
+    /// How many rows are predicted positive.
+    pub fn predicted(&self) -> u64 {
+        self.tp + self.fp
+    }
+
     /// The fraction of rows predicted rightly.
     pub fn accuracy(&self) -> Defined {
         fraction(self.tp + self.tn, self.tp + self.tn + self.fp + self.fn_, NO_ROWS)
@@ -184,7 +217,11 @@ impl Curve {
     /// All metrics, those of decisions at a threshold: a row is predicted positive when its score
     /// is at least that.
     pub fn scores(&self, threshold: f64) -> Scores {
-        let confusion = self.confusion(threshold);
+        self.scores_of(self.confusion(threshold))
+    }
+
+    /// All metrics, those of decisions from what was decided about the same rows.
+    pub fn scores_of(&self, confusion: Confusion) -> Scores {
         let value = |metric| match metric {
             Metric::RocAuc => self.roc_auc(),
             Metric::PrAuc => self.average_precision(),
@@ -249,34 +286,37 @@ impl Curve {
     /// The mean negative logarithm of the probability of what happened, clipped to
     /// [eps, 1 - eps] with the machine's eps as scikit-learn does.
     pub fn log_loss(&self) -> Defined {
-        const EPS: f64 = f64::EPSILON;
-        let loss = |p: f64| -libm::log(p.clamp(EPS, 1.0 - EPS));
-        self.mean(|group| {
-            group.positives as f64 * loss(group.score)
-                + group.negatives as f64 * loss(1.0 - group.score)
-        })
+        self.mean(|score| losses(score)[0])
     }
 
     /// The mean squared difference between probability and outcome.
     pub fn brier(&self) -> Defined {
-        self.mean(|group| {
-            let miss = 1.0 - group.score;
-            group.positives as f64 * (miss * miss)
-                + group.negatives as f64 * (group.score * group.score)
-        })
+        self.mean(|score| losses(score)[1])
     }
 
-    fn mean(&self, sum_of: impl Fn(&Group) -> f64) -> Defined {
+    /// The mean of what each row costs by its score: a negative one, and a positive one.
+    fn mean(&self, costs: impl Fn(f64) -> [f64; 2]) -> Defined {
         if self.n() == 0 {
             return Err(NO_ROWS);
         }
         let mut sum = 0.0;
         for group in &self.groups {
-            sum += sum_of(group);
+            let [negative, positive] = costs(group.score);
+            sum += group.positives as f64 * positive + group.negatives as f64 * negative;
         }
         Ok(sum / self.n() as f64)
     }
 }
 
+/// What a negative and what a positive row of a score cost: by log loss, and by Brier.
+fn losses(score: f64) -> [[f64; 2]; 2] {
+    const EPS: f64 = f64::EPSILON;
+    let loss = |p: f64| -libm::log(p.clamp(EPS, 1.0 - EPS));
+    let miss = 1.0 - score;
+    [[loss(1.0 - score), loss(score)], [score * score, miss * miss]]
+}
+
+#[cfg(test)]
+mod comparison_tests;
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,33 @@ fn a_rule_that_nothing_keeps_is_told() {
     assert_eq!(error.to_string(), "no positive row to choose a threshold by");
 }
 
+const PROFIT: Profit = Profit { value: 100.0, cost: 10.0, success: 0.5, budget: None };
+
+#[test]
+fn profit_is_what_is_won_less_what_contacts_cost() {
+    // 40 for each of the first two, 10 less for the third, and 40 again for the fourth.
+    let gained = |threshold| PROFIT.of(&four().confusion(threshold));
+    assert_eq!([0.9, 0.8, 0.7, 0.6].map(gained), [40.0, 80.0, 70.0, 110.0]);
+    let choose = |budget| {
+        let budget = Some(budget);
+        ThresholdRule::Profit(Profit { budget, ..PROFIT }).choose(&four()).ok()
+    };
+    assert_eq!(ThresholdRule::Profit(PROFIT).choose(&four()), Ok(0.6));
+    assert_eq!(choose(Budget { contacts: 3, per_rows: None }), Some(0.8));
+    // 50 of 100 are 2 of 4; 20 of 100 would be less than one.
+    assert_eq!(choose(Budget { contacts: 50, per_rows: Some(100) }), Some(0.8));
+    assert_eq!(choose(Budget { contacts: 20, per_rows: Some(100) }), None);
+}
+
+#[test]
+fn a_profit_that_nobody_makes_is_told() {
+    let budget = Some(Budget { contacts: 3, per_rows: Some(50) });
+    let rule = ThresholdRule::Profit(Profit { cost: 60.0, budget, ..PROFIT });
+    let told = "no threshold gains anything by the rule `profit value 100, cost 60, success 0.5, \
+                budget 3 per 50 rows`";
+    assert_eq!(rule.choose(&four()).unwrap_err().to_string(), told);
+}
+
 fn rows() -> impl Strategy<Value = Vec<(bool, f64)>> {
     let score = prop_oneof![0.0..=1.0, (0_u8..=4).prop_map(|k| f64::from(k) / 4.0)];
     proptest::collection::vec((any::<bool>(), score), 0..40)
@@ -141,5 +168,38 @@ proptest! {
         if let Ok(threshold) = ThresholdRule::PrecisionAtLeast(least).choose(&curve) {
             prop_assert!(curve.confusion(threshold).precision().unwrap() >= least);
         }
+    }
+
+    #[test]
+    fn no_other_threshold_within_the_budget_gains_more(
+        rows in rows(),
+        cost in 0_u8..40,
+        contacts in 0_u64..20,
+        per_rows in proptest::option::of(1_u64..60),
+        is_limited in any::<bool>(),
+    ) {
+        let budget = is_limited.then_some(Budget { contacts, per_rows });
+        let profit = Profit { cost: f64::from(cost), budget, ..PROFIT };
+        let n = rows.len() as f64;
+        let share = n / per_rows.map_or(n, |rows| rows as f64);
+        let most = if is_limited { contacts as f64 * share } else { n };
+        // Row by row, for each score: what is gained, and whether it may be.
+        let tried = rows.iter().map(|(_, threshold)| {
+            let contacted = || rows.iter().filter(|(_, score)| score >= threshold);
+            let won = contacted().filter(|(positive, _)| *positive).count() as f64 * 50.0;
+            let n_contacted = contacted().count() as f64;
+            (*threshold, won - n_contacted * profit.cost, n_contacted <= most + 1e-9)
+        });
+        let allowed: Vec<(f64, f64)> = tried
+            .filter(|(_, gained, is_allowed)| *is_allowed && *gained > 0.0)
+            .map(|(threshold, gained, _)| (threshold, gained))
+            .collect();
+        let best = allowed.iter().map(|(_, gained)| *gained).fold(0.0, f64::max);
+        let highest = allowed.iter().filter(|(_, gained)| *gained == best);
+        let highest = highest.map(|(threshold, _)| *threshold).fold(None, |most, threshold| {
+            Some(most.map_or(threshold, |most: f64| most.max(threshold)))
+        });
+        let chosen = ThresholdRule::Profit(profit).choose(&curve(&rows)).ok();
+        prop_assert_eq!(chosen, highest);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Confusion, Curve};
+use super::{Confusion, Curve, Profit};
 
 /// How the threshold is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub enum ThresholdRule {
     RecallAtLeast(f64),
     /// The lowest threshold with at least this precision, in [0, 1].
     PrecisionAtLeast(f64),
+    /// The highest profit within the budget; of equal ones the highest threshold.
+    Profit(Profit),
     /// This one.
     Fixed(f64),
 }
@@ -46,16 +48,12 @@ impl ThresholdRule {
         }
         let candidates = candidates(curve);
         let chosen = match self {
-            ThresholdRule::F1 => {
-                let mut best: Option<(f64, f64)> = None;
-                for (threshold, confusion) in candidates {
-                    let f1 = confusion.f1().unwrap_or(0.0);
-                    if best.is_none_or(|(_, best_f1)| f1 > best_f1) {
-                        best = Some((threshold, f1));
-                    }
-                }
-                best.map(|(threshold, _)| threshold)
-            }
+            ThresholdRule::F1 => highest(&candidates, |confusion| confusion.f1().ok()),
+            ThresholdRule::Profit(profit) => highest(&candidates, |confusion| {
+                let gained = profit.of(confusion);
+                let is_allowed = profit.allows(confusion.predicted(), curve.n());
+                (is_allowed && gained > 0.0).then_some(gained)
+            }),
             ThresholdRule::RecallAtLeast(least) => candidates
                 .iter()
                 .find(|(_, confusion)| confusion.recall().is_ok_and(|recall| recall >= least))
@@ -66,8 +64,39 @@ impl ThresholdRule {
                 .map(|(threshold, _)| *threshold),
             ThresholdRule::Fixed(threshold) => Some(threshold),
         };
-        chosen.ok_or_else(|| ThresholdError(format!("no threshold keeps the rule `{self}`")))
+        chosen.ok_or_else(|| {
+            ThresholdError(match self {
+                ThresholdRule::Profit(_) => {
+                    format!("no threshold gains anything by the rule `{self}`")
+                }
+                _ => format!("no threshold keeps the rule `{self}`"),
+            })
+        })
     }
+
+    /// What such decisions gain; `None` for rules that speak of no money.
+    pub fn profit(self, confusion: &Confusion) -> Option<f64> {
+        match self {
+            ThresholdRule::Profit(profit) => Some(profit.of(confusion)),
+            _ => None,
+        }
+    }
+}
+
+/// The threshold that decides best; of equally good ones the highest. `None` where none has a
+/// value.
+fn highest(
+    candidates: &[(f64, Confusion)],
+    value: impl Fn(&Confusion) -> Option<f64>,
+) -> Option<f64> {
+    let mut best: Option<(f64, f64)> = None;
+    for (threshold, confusion) in candidates {
+        let Some(value) = value(confusion) else { continue };
+        if best.is_none_or(|(_, most)| value > most) {
+            best = Some((*threshold, value));
+        }
+    }
+    best.map(|(threshold, _)| threshold)
 }
 
 /// As it is declared: `f1`, `recall_at_least 0.6`.
@@ -77,6 +106,7 @@ impl fmt::Display for ThresholdRule {
             ThresholdRule::F1 => write!(f, "f1"),
             ThresholdRule::RecallAtLeast(least) => write!(f, "recall_at_least {least}"),
             ThresholdRule::PrecisionAtLeast(least) => write!(f, "precision_at_least {least}"),
+            ThresholdRule::Profit(profit) => write!(f, "{profit}"),
             ThresholdRule::Fixed(threshold) => write!(f, "fixed {threshold}"),
         }
     }
@@ -84,13 +114,6 @@ impl fmt::Display for ThresholdRule {
 
 /// Every score that occurs, the highest first, with what it decides.
 fn candidates(curve: &Curve) -> Vec<(f64, Confusion)> {
-    let mut confusion = Confusion { tn: curve.negatives, fp: 0, fn_: curve.positives, tp: 0 };
-    let step = |group: &super::Group| {
-        confusion.tp += group.positives;
-        confusion.fn_ -= group.positives;
-        confusion.fp += group.negatives;
-        confusion.tn -= group.negatives;
-        (group.score, confusion)
-    };
-    curve.groups.iter().map(step).collect()
+    let scored = |(confusion, threshold): (Confusion, Option<f64>)| Some((threshold?, confusion));
+    curve.steps().filter_map(scored).collect()
 }

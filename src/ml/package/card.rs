@@ -131,20 +131,46 @@ fn metrics(parts: &Parts<'_>) -> String {
     // All rows first; the segments follow by name.
     segments.sort_by_key(|(segment, _)| *segment != OVERALL);
     for (segment, scores) in segments {
-        let values: Vec<String> =
-            names.iter().map(|name| scores.get(*name).map_or(String::new(), rounded)).collect();
+        let intervals = parts.intervals.get(segment);
+        let value = |name: &&str| {
+            let value = scores.get(*name).map_or(String::new(), rounded);
+            match intervals.and_then(|known| known.get(*name)) {
+                Some([low, high]) => format!("{value} [{low:.3}, {high:.3}]"),
+                None => value,
+            }
+        };
+        let values: Vec<String> = names.iter().map(value).collect();
         let _ = writeln!(text, "| {} | {} |", cell(segment), values.join(" | "));
+    }
+    if let Some(confidence) = parts.confidence {
+        let _ = writeln!(
+            text,
+            "\nIn brackets: where the figure lies for other rows of the same kind, with a \
+             confidence of {confidence}. It does not tell what another training or another time would change."
+        );
     }
     text
 }
 
 fn decision(parts: &Parts<'_>) -> String {
     let positive = show(&parts.model.classes()[1]);
-    format!(
+    let mut text = format!(
         "## Decision rule\n\n`{positive}` is predicted when its probability is at least {}. The \
          threshold was {}.\n",
         parts.threshold, parts.threshold_rule
-    )
+    );
+    if let Some(per_segment) = parts.thresholds {
+        let column = cell(&per_segment.column);
+        let _ = write!(
+            text,
+            "\nSome rows have another threshold, chosen in the same way on rows like them:\n\n\
+             | {column} | threshold |\n|---|---|\n"
+        );
+        for (value, threshold) in &per_segment.thresholds {
+            let _ = writeln!(text, "| {} | {threshold} |", cell(value));
+        }
+    }
+    text
 }
 
 fn limitations(parts: &Parts<'_>) -> String {

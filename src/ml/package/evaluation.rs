@@ -1,10 +1,15 @@
 //! What a package takes from an evaluation: which variant its model is, and how well that did on
 //! test rows.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Scores;
-use crate::ml::evaluation::document::{Document, FORMAT, Variant};
+use crate::ml::evaluation::document::{Document, FORMAT, Segment, Variant};
+
+/// Where metrics lie, by segment and name.
+pub type Intervals = BTreeMap<String, BTreeMap<String, [f64; 2]>>;
 
 /// The variant that a model is: the one it is named after, or else the champion, which is what an
 /// evaluation hands on.
@@ -36,13 +41,29 @@ pub fn test_scores(variant: &Variant) -> Scores {
     scores
 }
 
+/// Where the metrics of a variant on test lie, by segment; empty for documents that do not say.
+pub fn test_intervals(variant: &Variant) -> Intervals {
+    let of = |(segment, values): (&String, &Segment)| {
+        let known = values.get("intervals").and_then(Value::as_object)?;
+        let pair = |value: &Value| -> Option<[f64; 2]> {
+            Some([value.get(0)?.as_f64()?, value.get(1)?.as_f64()?])
+        };
+        let known = known.iter().filter_map(|(name, value)| Some((name.clone(), pair(value)?)));
+        Some((segment.clone(), known.collect()))
+    };
+    variant.test.iter().filter_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn document() -> Document {
-        let test = json!({"roc_auc": 0.9, "f1": null, "confusion": {"tp": 1, "fn": 2}});
+        let test = json!({
+            "roc_auc": 0.9, "f1": null, "confusion": {"tp": 1, "fn": 2},
+            "intervals": {"roc_auc": [0.85, 0.94]}, "no_interval": {"brier": "why"},
+        });
         serde_json::from_value(json!({
             "format": FORMAT,
             "target": "left",
@@ -72,5 +93,13 @@ mod tests {
     fn only_numbers_are_scores() {
         let scores = test_scores(variant(&document(), "forest").unwrap().1);
         assert_eq!(json!(scores), json!({"overall": {"roc_auc": 0.9, "tp": 1, "fn": 2}}));
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_variant_and_none_where_none_were_made() {
+        let document = document();
+        let intervals = test_intervals(variant(&document, "forest").unwrap().1);
+        assert_eq!(intervals["overall"], BTreeMap::from([("roc_auc".to_owned(), [0.85, 0.94])]));
+        assert!(test_intervals(variant(&document, "tree").unwrap().1).is_empty());
     }
 }

@@ -83,12 +83,17 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
     };
     let scores = BTreeMap::from([("roc_auc".to_owned(), json!(0.81)), ("rows".into(), json!(40))]);
     let metrics = BTreeMap::from([("overall".to_owned(), scores)]);
+    let known = BTreeMap::from([("roc_auc".to_owned(), [0.7749, 0.84])]);
+    let intervals = BTreeMap::from([("overall".to_owned(), known)]);
     let parts = Parts {
         texts: &texts,
         model: &model(),
         threshold: 0.5,
+        thresholds: None,
         threshold_rule: "chosen by hand",
         metrics: &metrics,
+        intervals: &intervals,
+        confidence: Some(0.95),
         schema: &schema(),
         rows: &rows(),
         provenance: &json!({"experiment": "tests"}),
@@ -147,10 +152,51 @@ fn the_same_parts_give_the_same_bytes() {
 #[test]
 fn the_card_is_for_people() {
     let card = String::from_utf8(small_files()[CARD].clone()).unwrap();
-    for words in
-        ["# a small model", "| age | whole number | 1 to 72 | no |", "0.8100", "at least 0.5"]
-    {
+    for words in [
+        "# a small model",
+        "| age | whole number | 1 to 72 | no |",
+        "0.8100 [0.775, 0.840]",
+        "at least 0.5",
+    ] {
         assert!(card.contains(words), "{words} in\n{card}");
+    }
+}
+
+#[test]
+fn a_row_is_decided_by_the_threshold_of_its_segment() {
+    let thresholds = BTreeMap::from([("gold".to_owned(), 0.0), ("plus".to_owned(), 1.0)]);
+    let per_segment = PerSegment { column: "plan".to_owned(), thresholds };
+    let model = model();
+    let classes = |per_segment: Option<&PerSegment>| -> Vec<bool> {
+        let class = |row: &Vec<Cell>| predict(&model, 0.5, per_segment, row).class == &json!(true);
+        rows().iter().map(class).collect()
+    };
+    // Rows are of gold, basic and plus: basic has the threshold of all rows.
+    let plain = classes(None);
+    assert_eq!(classes(Some(&per_segment)), [true, plain[1], false]);
+    let mut missing = rows()[0].clone();
+    missing[3] = Cell::Missing;
+    let prediction = predict(&model, 1.0, Some(&per_segment), &missing);
+    assert_eq!(*prediction.class, json!(false), "a missing value has the threshold of all rows");
+}
+
+#[test]
+fn thresholds_that_cannot_decide_are_refused() {
+    let load = |thresholds: Value| {
+        let change = |manifest: &mut Value| manifest["thresholds"] = thresholds.clone();
+        let mut files = small_files();
+        let mut manifest: Value = serde_json::from_slice(&files[MANIFEST]).unwrap();
+        change(&mut manifest);
+        files.insert(MANIFEST, serde_json::to_vec(&manifest).unwrap());
+        load_signed(files).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let of = |column: &str, gold: f64| json!({"column": column, "thresholds": {"gold": gold}});
+    assert_eq!(load(of("plan", 0.5)), Ok(()));
+    let wrong = load(of("plan", 0.0)).unwrap_err();
+    assert!(wrong.starts_with("reference row 0"), "it decides otherwise: {wrong}");
+    for (column, gold, told) in [("age", 0.5, "no feature of texts"), ("plan", 1.5, "between 0")] {
+        let wrong = load(of(column, gold)).unwrap_err();
+        assert!(wrong.contains(told), "{wrong}");
     }
 }
 

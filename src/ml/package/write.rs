@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::evaluation::Intervals;
 use super::files::digest_of;
 use super::input::InputSchema;
 use super::reference::Reference;
@@ -20,6 +21,7 @@ use super::{
 use crate::ml::cell::Cell;
 use crate::ml::json;
 use crate::ml::model::Model;
+use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::Schema;
 
 /// What a package is made of.
@@ -30,10 +32,16 @@ pub struct Parts<'a> {
     pub model: &'a Model,
     /// From which probability on the positive class is predicted.
     pub threshold: f64,
+    /// Where another threshold decides.
+    pub thresholds: Option<&'a PerSegment>,
     /// How the threshold was chosen, as the rest of a sentence.
     pub threshold_rule: &'a str,
     /// How well it did on the test rows.
     pub metrics: &'a Scores,
+    /// Where those scores lie for other rows of the kind, as far as that is known.
+    pub intervals: &'a Intervals,
+    /// How often such an interval holds the truth; `None` without intervals.
+    pub confidence: Option<f64>,
     /// The schema of the whole table.
     pub schema: &'a Schema,
     /// Rows to prove the model by, one cell per feature.
@@ -70,7 +78,9 @@ pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Strin
     if parts.rows.is_empty() {
         return Err("there are no reference rows to prove the model by".to_owned());
     }
-    let reference = Reference::new(&schema, parts.rows, |row| predict(model, parts.threshold, row));
+    let reference = Reference::new(&schema, parts.rows, |row| {
+        predict(model, parts.threshold, parts.thresholds, row)
+    });
     let mut files = BTreeMap::from([
         (CARD, card::write(parts, &schema).into_bytes()),
         (MODEL, model.to_bytes()),
@@ -87,6 +97,7 @@ pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Strin
         target: model.target().to_owned(),
         classes: model.classes().clone(),
         threshold: parts.threshold,
+        thresholds: parts.thresholds.cloned(),
         metrics: parts.metrics.clone(),
         files: listed.collect(),
     };

@@ -1,0 +1,235 @@
+//! What a model looks at: how much worse it ranks when a column is shuffled, and what it answers
+//! as a column changes.
+//!
+//! Permutation importance (Breiman 2001, "Random forests"; names and the standard deviation as in
+//! scikit-learn's `permutation_importance`): the area under the ROC curve on test rows less that
+//! after one column was shuffled. Of two columns that say the same either looks unimportant, as
+//! the other is still there. Partial dependence (Friedman 2001, "Greedy function approximation"):
+//! the mean probability when every row has the same value of a column, all else as it was. Both
+//! describe the model and not the world. Knows no file and no stage.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Rows;
+use crate::ml::metrics::Curve;
+use crate::ml::model::{FeatureKind, Model, ModelFeature};
+use crate::ml::random::Random;
+use crate::ml::table::{Column, Table};
+
+/// The format of `importance.json`.
+pub const FORMAT: &str = "pipeline.importance/1";
+
+/// How closely one looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// How often each column is shuffled, at least 1.
+    pub repeats: usize,
+    /// The most rows that are shuffled; of more, those at equal steps.
+    pub max_rows: usize,
+    /// The most values of a column that are tried, at least 2.
+    pub grid: usize,
+    /// The most rows that the mean probability is of; of more, those at equal steps.
+    pub grid_rows: usize,
+}
+
+/// `importance.json`: what a model looks at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Document {
+    /// `FORMAT`.
+    pub format: &'static str,
+    /// The variant.
+    pub variant: String,
+    /// How many test rows were shuffled.
+    pub rows: usize,
+    /// The area under the ROC curve on those rows as they are; `None` when they are of one class.
+    pub roc_auc: Option<f64>,
+    /// The features, the most important first; none when there is no area.
+    pub importances: Vec<Importance>,
+    /// How many test rows the partial dependence is the mean of.
+    pub partial_dependence_rows: usize,
+    /// The features in the order of the model.
+    pub partial_dependence: Vec<Dependence>,
+}
+
+/// How much a model needs a feature.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Importance {
+    /// The feature.
+    pub feature: String,
+    /// By how much the area under the ROC curve falls, on average; about 0 for one it ignores.
+    pub mean: f64,
+    /// The standard deviation of the falls.
+    pub std: f64,
+    /// The fall of each repeat.
+    pub falls: Vec<f64>,
+}
+
+/// What a model answers as a feature changes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dependence {
+    /// The feature.
+    pub feature: String,
+    /// Its values: numbers ascending, at equal steps of their rank; texts by how many rows have
+    /// them.
+    pub values: Vec<Value>,
+    /// The mean probability of the positive class at each.
+    pub mean: Vec<f64>,
+}
+
+/// Looks at a model on rows of test. `seed_of` yields the random bits of a label: one per feature,
+/// so that a feature that comes or goes changes no other.
+///
+/// # Errors
+/// When the rows lack a feature of the model, or hold one of another kind.
+pub fn look(
+    variant: &str,
+    model: &Model,
+    rows: &Rows<'_>,
+    effort: &Effort,
+    seed_of: &dyn Fn(&str) -> [u8; 32],
+) -> Result<Document, String> {
+    let sample = Sample::new(model, rows, effort.max_rows)?;
+    let (roc_auc, importances) = match sample.roc_auc(&sample.table)? {
+        None => (None, Vec::new()),
+        Some(whole) => (Some(whole), permute(&sample, whole, effort.repeats, seed_of)?),
+    };
+    let few = Sample::new(model, rows, effort.grid_rows)?;
+    Ok(Document {
+        format: FORMAT,
+        variant: variant.to_owned(),
+        rows: sample.table.rows(),
+        roc_auc,
+        importances,
+        partial_dependence_rows: few.table.rows(),
+        partial_dependence: depend(&few, rows.table, effort.grid)?,
+    })
+}
+
+/// The features of some rows, with the labels.
+struct Sample<'a> {
+    model: &'a Model,
+    table: Table,
+    labels: Vec<bool>,
+}
+
+impl<'a> Sample<'a> {
+    /// All rows, or of more than `most` those at equal steps.
+    fn new(model: &'a Model, rows: &Rows<'_>, most: usize) -> Result<Sample<'a>, String> {
+        let n = rows.table.rows();
+        let chosen: Vec<usize> = (0..n.min(most)).map(|i| i * n / n.min(most)).collect();
+        let column = |name: &str| {
+            rows.table.column(name).cloned().ok_or_else(|| format!("no column `{name}`"))
+        };
+        let columns: Result<Vec<Column>, String> =
+            model.features().iter().map(|feature| column(&feature.name)).collect();
+        let table = Table::new(columns?).map_err(|error| error.to_string())?;
+        Ok(Sample { model, table: table.take(&chosen), labels: rows.labels_of(&chosen) })
+    }
+
+    /// The area under the ROC curve of the model's scores for these labels; `None` when they are of
+    /// one class.
+    fn roc_auc(&self, table: &Table) -> Result<Option<f64>, String> {
+        let scores = self.model.probabilities(table).map_err(|error| error.to_string())?;
+        Ok(Curve::new(&self.labels, &scores).roc_auc().ok())
+    }
+
+    /// The table with the column at `at` taken from the rows `from` of another table.
+    fn with(&self, at: usize, column: &Table, from: &[usize]) -> Result<Table, String> {
+        let mut columns = self.table.columns().to_vec();
+        columns[at] = column.take(from).columns()[0].clone();
+        Table::new(columns).map_err(|error| error.to_string())
+    }
+}
+
+fn permute(
+    sample: &Sample<'_>,
+    whole: f64,
+    repeats: usize,
+    seed_of: &dyn Fn(&str) -> [u8; 32],
+) -> Result<Vec<Importance>, String> {
+    let names: Vec<&str> = sample.table.names().collect();
+    let seeds: Vec<[u8; 32]> =
+        names.iter().map(|name| seed_of(&format!("importance {name}"))).collect();
+    let tasks = names.len() * repeats;
+    let fall = |task: usize| -> Result<f64, String> {
+        let (at, repeat) = (task / repeats, task % repeats);
+        let mut order: Vec<usize> = (0..sample.table.rows()).collect();
+        Random::nth(&seeds[at], repeat as u64).shuffle(&mut order);
+        let column = alone(&sample.table.columns()[at])?;
+        let shuffled = sample.roc_auc(&sample.with(at, &column, &order)?)?;
+        Ok(whole - shuffled.unwrap_or(whole))
+    };
+    let falls: Vec<f64> = (0..tasks).into_par_iter().map(fall).collect::<Result<_, String>>()?;
+    let of = |(name, falls): (&&str, &[f64])| {
+        let n = falls.len() as f64;
+        let mean = falls.iter().sum::<f64>() / n;
+        let square = |fall: &f64| (fall - mean) * (fall - mean);
+        let std = (falls.iter().map(square).sum::<f64>() / n).sqrt();
+        Importance { feature: (*name).to_owned(), mean, std, falls: falls.to_vec() }
+    };
+    let mut importances: Vec<Importance> =
+        names.iter().zip(falls.chunks(repeats)).map(of).collect();
+    importances.sort_by(|a, b| b.mean.total_cmp(&a.mean));
+    Ok(importances)
+}
+
+fn depend(sample: &Sample<'_>, all: &Table, most: usize) -> Result<Vec<Dependence>, String> {
+    let depend = |(at, feature): (usize, &ModelFeature)| {
+        let column = all.column(&feature.name).ok_or_else(|| format!("no `{}`", feature.name))?;
+        let is_text = feature.kind == FeatureKind::Categorical;
+        let grid = if is_text { categories(column, most) } else { quantiles(column, most) };
+        let value = |row: &usize| {
+            if is_text { json!(column.text(*row)) } else { json!(column.number(*row)) }
+        };
+        let values = grid.iter().map(value).collect();
+        let column = alone(column)?;
+        let n = sample.table.rows();
+        let mean = |row: &usize| -> Result<f64, String> {
+            let table = sample.with(at, &column, &vec![*row; n])?;
+            let scores = sample.model.probabilities(&table).map_err(|error| error.to_string())?;
+            Ok(scores.iter().sum::<f64>() / n as f64)
+        };
+        let mean = grid.par_iter().map(mean).collect::<Result<_, String>>()?;
+        Ok(Dependence { feature: feature.name.clone(), values, mean })
+    };
+    sample.model.features().iter().enumerate().map(depend).collect()
+}
+
+/// A column as a table of its own.
+fn alone(column: &Column) -> Result<Table, String> {
+    Table::new(vec![column.clone()]).map_err(|error| error.to_string())
+}
+
+/// Rows with at most so many different numbers, ascending: at equal steps of their rank.
+fn quantiles(column: &Column, most: usize) -> Vec<usize> {
+    let numbers = (0..column.len()).filter_map(|row| Some((column.number(row)?, row)));
+    let mut numbers: Vec<(f64, usize)> = numbers.collect();
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let last = numbers.len().saturating_sub(1);
+    let n_steps = most.min(numbers.len());
+    let place = |i: usize| if n_steps < 2 { 0 } else { i * last / (n_steps - 1) };
+    let mut chosen: Vec<(f64, usize)> = (0..n_steps).map(|i| numbers[place(i)]).collect();
+    chosen.dedup_by(|a, b| a.0 == b.0);
+    chosen.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Rows with at most so many different texts: those that most rows have, of equal ones the first
+/// by name.
+fn categories(column: &Column, most: usize) -> Vec<usize> {
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for row in 0..column.len() {
+        if let Some(text) = column.text(row) {
+            counts.entry(text).or_insert((0, row)).0 += 1;
+        }
+    }
+    let mut counts: Vec<(usize, usize)> = counts.into_values().collect();
+    counts.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+    counts.into_iter().take(most).map(|(_, row)| row).collect()
+}
+
+#[cfg(test)]
+mod tests;
