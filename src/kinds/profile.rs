@@ -14,6 +14,9 @@ use crate::ml::schema::Roles;
 use crate::ml::table::Table;
 use crate::ml::{json, table_file};
 
+/// The name of the file with the schema, beside the profile.
+pub const SCHEMA_FILE: &str = "data_profile.json";
+
 /// The kind `profile`.
 pub struct Profile;
 
@@ -39,19 +42,25 @@ impl Kind for Profile {
     }
 
     fn params(&self) -> Type {
+        let default = Limits::default();
         Type::Record(vec![
             shared::columns(),
-            Param::new("histogram_bins", Type::Int(1, 1000), 20, "bins of each histogram"),
+            Param::new(
+                "histogram_bins",
+                Type::Int(1, 1000),
+                default.histogram_bins as i64,
+                "bins of each histogram",
+            ),
             Param::new(
                 "top_values",
                 Type::Int(0, 1000),
-                10,
+                default.top_values as i64,
                 "how many of the commonest values are told of each column",
             ),
             Param::new(
                 "max_categories",
                 Type::Int(1, 100_000),
-                100,
+                default.max_categories as i64,
                 "a text column with more distinct values than this is free text, not categories",
             ),
         ])
@@ -69,7 +78,7 @@ impl Kind for Profile {
     fn outputs(&self, _params: &Value) -> Vec<Output> {
         vec![
             Output::new("report", "profile", "profile.json"),
-            Output::new("schema", "schema", "data_profile.json"),
+            Output::new("schema", "schema", SCHEMA_FILE),
         ]
     }
 

@@ -24,6 +24,12 @@ pub struct Limits {
     pub max_categories: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { histogram_bins: 20, top_values: 10, max_categories: 100 }
+    }
+}
+
 /// What a table is like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
