@@ -8,6 +8,7 @@
 mod command;
 mod docs;
 mod example;
+mod folds;
 mod house;
 mod interrupted;
 mod lab;
@@ -17,4 +18,5 @@ mod reproducible;
 mod scikit_learn;
 mod selection;
 mod service;
+mod suggest;
 mod verbs;
