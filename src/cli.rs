@@ -14,7 +14,7 @@ Examples:
   pipeline diff                      the last two runs: the cause first
   pipeline verify --rebuild          compute everything again elsewhere and compare the bytes
   pipeline init customers.csv --target left
-  pipeline validate --suggest > stages/validate.toml
+  pipeline validate --suggest --output stages/validate.toml
 
 Exit codes: 0 ok, 1 a stage failed, 2 usage or configuration, 3 drift or a gate that does not hold,
 4 something is missing, 5 damaged bytes, 7 not reproducible, 130 interrupted.";
@@ -234,6 +234,9 @@ pub struct Validate {
     /// A table, or the `profile.json` of one [default: the newest profile of the project]
     #[arg(value_name = "SOURCE")]
     pub source: Option<PathBuf>,
+    /// Write it to this file, which must not be there yet [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `pipeline gc`

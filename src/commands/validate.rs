@@ -1,15 +1,19 @@
 //! `pipeline validate --suggest [SOURCE]`: a first suite of expectations, to edit and to keep.
 //!
 //! It is made from the newest profile of the project, or from a table or a profile that is named,
-//! and written to stdout as the file of a stage; nothing in the project is changed.
+//! and written to stdout, or to a file that is not there yet, as a stage. Of a table that is named,
+//! the roles are those of `[defaults.columns]`.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use engine::error::ExitCode;
 use engine::graph::{Graph, Plug, Stage};
 use engine::kind::Kind;
+use engine::spec;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -51,9 +55,25 @@ pub(super) fn validate(
         }));
         return Ok(ExitCode::Ok);
     }
-    terminal.out(suite::stage(&suggested, &source.table).trim_end());
-    terminal.note("a first suggestion: read it, then keep it as `stages/validate.toml`");
+    let text = suite::stage(&suggested, &source.table);
+    match &args.output {
+        None => terminal.out(text.trim_end()),
+        Some(path) => write(path, &text)?,
+    }
     Ok(ExitCode::Ok)
+}
+
+/// Writes the suite where there is none: what a person has edited is worth more.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write `{}`", path.display());
+    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).with_context(cannot),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let message = format!("`{}` is already here; name another file", path.display());
+            Err(ended(ExitCode::Usage, message))
+        }
+        Err(error) => Err(error).with_context(cannot),
+    }
 }
 
 /// From a file: a profile that a stage wrote, or any table.
@@ -68,17 +88,52 @@ fn named(global: &Global, path: &Path) -> anyhow::Result<Source> {
     }
     let table = table_file::read(path);
     let table = table.map_err(|error| ended(ExitCode::Usage, format!("{error:#}")))?;
-    // Of a project the roles are known, and which of its data this is.
-    let graph = match root(global)?.join(engine::spec::FILE_NAME).is_file() {
-        true => Some(open(global)?.graph),
-        false => None,
-    };
-    let roles = graph.as_ref().and_then(profiled).map(|stage| &stage.params["columns"]);
-    let roles: Roles =
-        roles.and_then(|roles| serde_json::from_value(roles.clone()).ok()).unwrap_or_default();
-    let (profile, schema) = profile::profile(&table, &roles, Limits::default());
-    let table = graph.as_ref().and_then(|graph| data_of(graph, &root(global).ok()?, path));
-    Ok(Source { profile, schema: Some(schema), table: table.unwrap_or(DEFAULT_TABLE.to_owned()) })
+    let project = Written::of(&root(global)?);
+    let (profile, schema) = profile::profile(&table, &project.roles, Limits::default());
+    let table = project.name_of(path).unwrap_or(DEFAULT_TABLE.to_owned());
+    Ok(Source { profile, schema: Some(schema), table })
+}
+
+/// What `pipeline.toml` says by itself. It is read alone, because the stage that is being written
+/// may be listed there and not be there yet.
+#[derive(Default)]
+struct Written {
+    root: PathBuf,
+    roles: Roles,
+    data: BTreeMap<String, PathBuf>,
+}
+
+impl Written {
+    /// What can be read; mistakes are told by whatever loads the pipeline.
+    fn of(root: &Path) -> Written {
+        let text = fs::read_to_string(root.join(spec::FILE_NAME)).unwrap_or_default();
+        let table: Value = toml::from_str(&text).unwrap_or_default();
+        let one_or_many = |value: &Value| match value {
+            Value::Array(_) => value.clone(),
+            one => json!([one]),
+        };
+        let columns = table["defaults"]["columns"].as_object();
+        let role = |(name, value): (&String, &Value)| {
+            Some((name.clone(), serde_json::from_value(one_or_many(value)).ok()?))
+        };
+        let data = table["data"].as_object();
+        let path =
+            |(name, value): (&String, &Value)| Some((name.clone(), PathBuf::from(value.as_str()?)));
+        Written {
+            root: root.to_owned(),
+            roles: columns.into_iter().flatten().filter_map(role).collect(),
+            data: data.into_iter().flatten().filter_map(path).collect(),
+        }
+    }
+
+    /// A file as a stage names it.
+    fn name_of(&self, file: &Path) -> Option<String> {
+        let file = fs::canonicalize(file).ok()?;
+        let is_it =
+            |path: &PathBuf| fs::canonicalize(self.root.join(path)).is_ok_and(|path| path == file);
+        let found = self.data.iter().find(|(_, path)| is_it(path));
+        found.map(|(name, _)| format!("data.{name}"))
+    }
 }
 
 /// From the newest outputs of the stage that profiles.
@@ -144,17 +199,4 @@ fn plugged(graph: &Graph, plug: &Plug) -> String {
             format!("{}.{}", stage.name, stage.outputs[*output].name)
         }
     }
-}
-
-/// The name under `[data]` of a file, when a stage reads it.
-fn data_of(graph: &Graph, root: &Path, file: &Path) -> Option<String> {
-    let file = fs::canonicalize(file).ok()?;
-    let plugs = graph.stages.iter().flat_map(|stage| &stage.inputs).flat_map(|port| &port.plugs);
-    let is_it = |path: &Path| fs::canonicalize(root.join(path)).is_ok_and(|path| path == file);
-    plugs
-        .filter_map(|plug| match plug {
-            Plug::Data { name, path } if is_it(path) => Some(format!("data.{name}")),
-            _ => None,
-        })
-        .next()
 }

@@ -137,7 +137,7 @@ mod tests {
             let (a, b) = (list(&case["a"]), list(&case["b"]));
             let near = |ours: Option<f64>, theirs: &serde_json::Value| match theirs.as_f64() {
                 Some(theirs) => {
-                    assert!((ours.unwrap() - theirs).abs() < 1e-12, "{ours:?} {theirs}")
+                    assert!((ours.unwrap() - theirs).abs() < 1e-12, "{ours:?} {theirs}");
                 }
                 None => assert_eq!(ours, None),
             };

@@ -162,8 +162,6 @@ mod tests {
     use crate::ml::table::{Column, Table, Values};
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { histogram_bins: 4, top_values: 3, max_categories: 9 };
-
     fn texts(texts: &[&str]) -> Values {
         Values::Text(texts.iter().map(|text| Some((*text).to_owned())).collect())
     }
@@ -173,7 +171,7 @@ mod tests {
             Column::new("key", texts(&["a", "b", "c", "d", "e"])),
             Column::new("plan", texts(&["v", "w", "x", "y", ""])),
             Column::new("months", Values::Integer([1, 72, 3, 4, 5].map(Some).to_vec())),
-            Column::new("balance", Values::Number(vec![-3.14, 0.5, 2.0, 1.0, 7.77])),
+            Column::new("balance", Values::Number(vec![-3.15, 0.5, 2.0, 1.0, 7.77])),
             Column::new("left", Values::Integer([0, 1, 0, 0, 1].map(Some).to_vec())),
             Column::new("note", texts(&["p", "q", "r", "s", "t"])),
             Column::new("empty", Values::Text(vec![None; 5])),
@@ -187,7 +185,8 @@ mod tests {
     }
 
     fn suggested() -> Vec<Suggestion> {
-        let (profile, schema) = profile(&table(), &roles(), LIMITS);
+        let limits = Limits { top_values: 3, max_categories: 9, ..Limits::default() };
+        let (profile, schema) = profile(&table(), &roles(), limits);
         suite(&profile, Some(&schema))
     }
 
@@ -221,7 +220,7 @@ mod tests {
             |text: &str| assert!(told.iter().any(|told| told.contains(text)), "{text}: {told:#?}");
         has("5 rows were seen");
         has("\"max_value\":72,\"min_value\":0");
-        has("-3.14 to 7.77 were seen");
+        has("-3.15 to 7.77 were seen");
         has("\"max_value\":7.8,\"min_value\":-3.2");
         has("4 values were seen");
         has(

@@ -7,6 +7,7 @@
 
 mod command;
 mod docs;
+mod drift;
 mod example;
 mod folds;
 mod house;

@@ -1,5 +1,7 @@
 //! A first suite is written from what is there, holds on it, and names what is damaged later.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -7,8 +9,12 @@ use crate::lab::Lab;
 /// The example with the suggested suite in place of its own.
 fn example_with_suggested_suite() -> Lab {
     let lab = Lab::example();
-    let suite = lab.call(&["validate", "--suggest", "data/subscribers.csv"]).expect(0).out;
-    lab.write("stages/validate.toml", &suite);
+    fs::remove_file(lab.path("stages/validate.toml")).unwrap();
+    let source = "data/subscribers.csv";
+    let to = ["--output", "stages/validate.toml"];
+    lab.call(&[&["validate", "--suggest", source][..], &to].concat()).expect(0);
+    let again = lab.call(&[&["validate", "--suggest", source][..], &to].concat());
+    again.expect(2).tells("`stages/validate.toml` is already here");
     lab
 }
 

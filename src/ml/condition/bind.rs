@@ -124,9 +124,9 @@ fn member<'a>(
         }
     }
     Ok(match value {
-        Any::Number(value) => Truth::NumberIn(value, numbers),
-        Any::Text(value) => Truth::TextIn(value, texts.into_iter().collect()),
-        Any::Truth(value) => Truth::TruthIn(Box::new(value), truths),
+        Any::Number(value) => Truth::AmongNumbers(value, numbers),
+        Any::Text(value) => Truth::AmongTexts(value, texts.into_iter().collect()),
+        Any::Truth(value) => Truth::AmongTruths(Box::new(value), truths),
     })
 }
 

@@ -16,9 +16,9 @@ pub(super) enum Truth<'a> {
     Numbers(Comparison, Number<'a>, Number<'a>),
     Texts(Comparison, Text<'a>, Text<'a>),
     Truths(Comparison, Box<Truth<'a>>, Box<Truth<'a>>),
-    NumberIn(Number<'a>, Vec<f64>),
-    TextIn(Text<'a>, BTreeSet<String>),
-    TruthIn(Box<Truth<'a>>, Vec<bool>),
+    AmongNumbers(Number<'a>, Vec<f64>),
+    AmongTexts(Text<'a>, BTreeSet<String>),
+    AmongTruths(Box<Truth<'a>>, Vec<bool>),
     IsNull(Box<Any<'a>>),
 }
 
@@ -66,9 +66,9 @@ impl Truth<'_> {
             Truth::Truths(comparison, left, right) => {
                 Some(comparison.holds(left.at(row)?.cmp(&right.at(row)?)))
             }
-            Truth::NumberIn(value, items) => Some(items.contains(&value.at(row)?)),
-            Truth::TextIn(value, items) => Some(items.contains(value.at(row)?)),
-            Truth::TruthIn(value, items) => Some(items.contains(&value.at(row)?)),
+            Truth::AmongNumbers(value, items) => Some(items.contains(&value.at(row)?)),
+            Truth::AmongTexts(value, items) => Some(items.contains(value.at(row)?)),
+            Truth::AmongTruths(value, items) => Some(items.contains(&value.at(row)?)),
             Truth::IsNull(value) => Some(value.is_missing(row)),
         }
     }
