@@ -34,6 +34,7 @@ struct Params {
     top_values: usize,
     max_categories: usize,
     max_correlated: usize,
+    max_correlated_rows: usize,
     alerts: Bounds,
     drift: DriftParams,
 }
@@ -88,6 +89,12 @@ impl Kind for Profile {
                 default.max_correlated as i64,
                 "of how many columns of numbers, and of categories, correlations are told",
             ),
+            Param::new(
+                "max_correlated_rows",
+                Type::Int(2, i64::MAX),
+                default.max_correlated_rows as i64,
+                "over how many rows, evenly spread over the table, correlations are told",
+            ),
             Param::new("alerts", alert_bounds(), json!({}), "from where on something is an alert"),
             Param::new("drift", drift_bounds(), json!({}), "from where on the table has drifted"),
         ])
@@ -122,6 +129,7 @@ impl Kind for Profile {
             top_values: params.top_values,
             max_categories: params.max_categories,
             max_correlated: params.max_correlated,
+            max_correlated_rows: params.max_correlated_rows,
             alerts: params.alerts,
         };
         let (mut report, schema) = profile(&table, &params.columns, limits);

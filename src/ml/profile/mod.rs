@@ -35,6 +35,8 @@ pub struct Limits {
     pub max_categories: usize,
     /// Of how many columns of numbers, and of categories, correlations are told.
     pub max_correlated: usize,
+    /// Over how many rows, evenly spread over the table, correlations are told.
+    pub max_correlated_rows: usize,
     /// The bounds of alerts.
     pub alerts: Bounds,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             top_values: 10,
             max_categories: 100,
             max_correlated: 50,
+            max_correlated_rows: 100_000,
             alerts: Bounds::default(),
         }
     }
@@ -129,7 +132,12 @@ pub fn profile(table: &Table, roles: &Roles, limits: Limits) -> (Profile, Schema
         missing_cells,
         duplicate_rows: Some(relations::duplicate_rows(table)),
         missing_patterns: relations::missing_patterns(table),
-        correlations: relations::correlations(table, &columns, limits.max_correlated),
+        correlations: relations::correlations(
+            table,
+            &columns,
+            limits.max_correlated,
+            limits.max_correlated_rows,
+        ),
         columns,
         alerts: Vec::new(),
         drift: None,

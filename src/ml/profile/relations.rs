@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ColumnProfile;
 use crate::ml::association::{Crosstab, pearson, spearman};
 use crate::ml::schema::FieldType;
-use crate::ml::table::{Column, Table};
+use crate::ml::table::{Column, Table, Values};
 
 /// How many patterns of missing values are told.
 const PATTERNS: usize = 20;
@@ -47,12 +47,21 @@ impl Correlation {
 }
 
 /// The correlations of all pairs of columns of one kind; of at most `max_columns` of each kind, the
-/// first ones, because pairs grow with the square.
+/// first ones, because pairs grow with the square, and over at most `max_rows` rows.
 pub(super) fn correlations(
     table: &Table,
     profiles: &[ColumnProfile],
     max_columns: usize,
+    max_rows: usize,
 ) -> Vec<Correlation> {
+    let sample;
+    let table = match table.rows() > max_rows {
+        false => table,
+        true => {
+            sample = table.take(&spread(table.rows(), max_rows));
+            &sample
+        }
+    };
     let of = |is: fn(FieldType) -> bool| -> Vec<&Column> {
         let told = table.columns().iter().zip(profiles);
         // A column of one value goes together with nothing.
@@ -72,6 +81,12 @@ pub(super) fn correlations(
     });
     let told = numbers.chain(classes).collect::<Vec<_>>();
     told.into_iter().filter(|told| told.strength() > 0.0).collect()
+}
+
+/// Rows evenly spread over a table.
+fn spread(rows: usize, wanted: usize) -> Vec<usize> {
+    let at = |i: usize| (i as u128 * rows as u128 / wanted as u128) as usize;
+    (0..wanted).map(at).collect()
 }
 
 /// Every pair of two items, the first before the second.
@@ -134,19 +149,32 @@ pub(super) fn missing_patterns(table: &Table) -> Vec<MissingPattern> {
 pub(super) fn duplicate_rows(table: &Table) -> usize {
     let key = |row: usize| {
         let mut hasher = blake3::Hasher::new();
-        for column in table.columns() {
-            match column.text(row) {
-                None => hasher.update(&[0]),
-                Some(text) => hasher
-                    .update(&[1])
-                    .update(&(text.len() as u64).to_le_bytes())
-                    .update(text.as_bytes()),
-            };
-        }
-        *hasher.finalize().as_bytes()
+        table.columns().iter().for_each(|column| add(&mut hasher, column, row));
+        // Half of a digest is enough: that two rows share one by chance is 1 in 2^128.
+        let mut key = [0; 16];
+        hasher.finalize_xof().fill(&mut key);
+        key
     };
-    let mut keys: Vec<[u8; 32]> = (0..table.rows()).into_par_iter().map(key).collect();
+    let mut keys: Vec<[u8; 16]> = (0..table.rows()).into_par_iter().map(key).collect();
     keys.par_sort_unstable();
     keys.dedup();
     table.rows() - keys.len()
+}
+
+fn add(hasher: &mut blake3::Hasher, column: &Column, row: usize) {
+    if column.is_missing(row) {
+        hasher.update(&[0]);
+        return;
+    }
+    hasher.update(&[1]);
+    match &column.values {
+        Values::Integer(values) => hasher.update(&values[row].unwrap_or(0).to_le_bytes()),
+        // Zero has no sign.
+        Values::Number(values) => hasher.update(&(values[row] + 0.0).to_le_bytes()),
+        Values::Boolean(values) => hasher.update(&[u8::from(values[row].unwrap_or(false))]),
+        Values::Text(values) => {
+            let text = values[row].as_deref().unwrap_or_default();
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes())
+        }
+    };
 }

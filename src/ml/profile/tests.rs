@@ -151,6 +151,24 @@ fn what_goes_together_what_is_missing_together_and_what_repeats_is_told() {
 }
 
 #[test]
+fn correlations_of_a_large_table_are_those_of_rows_spread_over_it() {
+    let n = 1000;
+    let number = |row: i64| Some(row * 37 % 101);
+    let table = Table::new(vec![
+        Column::new("a", Values::Integer((0..n).map(number).collect())),
+        Column::new("b", Values::Integer((0..n).map(|row| number(row * row)).collect())),
+    ])
+    .unwrap();
+    let with = |table: &Table, max_correlated_rows| {
+        let limits = Limits { max_correlated_rows, ..Limits::default() };
+        profile(table, &Roles::new(), limits).0.correlations
+    };
+    let every_fourth: Vec<usize> = (0..250).map(|row| row * 4).collect();
+    assert_eq!(with(&table, 250), with(&table.take(&every_fourth), 1000));
+    assert_ne!(with(&table, 250), with(&table, 1000));
+}
+
+#[test]
 fn alerts_bear_the_names_of_ydata_profiling() {
     let n = 100;
     let texts = |text: fn(usize) -> String| Values::Text((0..n).map(|i| Some(text(i))).collect());
