@@ -14,6 +14,7 @@ mod house;
 mod interrupted;
 mod lab;
 mod mistakes;
+mod parts;
 mod real_data;
 mod reproducible;
 mod scikit_learn;

@@ -73,7 +73,9 @@ pub(super) fn strata(by: &Column) -> anyhow::Result<BTreeMap<Option<String>, Vec
 /// Checks that every side has rows, and rows of every class of the target.
 pub(super) fn sides(sides: &Sides, plan: &Plan<'_>) -> anyhow::Result<()> {
     for (name, rows) in SIDES.iter().zip(sides) {
-        ensure!(!rows.is_empty(), "no row fell into {name}: the table is too small for its share");
+        let what =
+            if plan.method.time().is_some() { "has too few moments" } else { "is too small" };
+        ensure!(!rows.is_empty(), "no row fell into {name}: the table {what} for its share");
     }
     let Some(target) = plan.target else { return Ok(()) };
     let unlabelled: Vec<_> = (0..target.len()).filter(|row| target.is_missing(*row)).collect();
