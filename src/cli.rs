@@ -14,6 +14,7 @@ Examples:
   pipeline diff                      the last two runs: the cause first
   pipeline verify --rebuild          compute everything again elsewhere and compare the bytes
   pipeline init customers.csv --target left
+  pipeline validate --suggest --output stages/validate.toml
 
 Exit codes: 0 ok, 1 a stage failed, 2 usage or configuration, 3 drift or a gate that does not hold,
 4 something is missing, 5 damaged bytes, 7 not reproducible, 130 interrupted.";
@@ -88,6 +89,8 @@ pub enum Command {
     Diff(Diff),
     /// Prove that what is stored is what it says, and that the lock says what the tree says
     Verify(Verify),
+    /// Write a first suite of expectations from what a table is like
+    Validate(Validate),
     /// Remove what no kept run and no lock needs
     Gc(Gc),
     /// List the recorded runs
@@ -219,6 +222,21 @@ pub struct Verify {
     /// with another number of threads
     #[arg(long)]
     pub rebuild: bool,
+}
+
+/// `pipeline validate`
+#[derive(Clone, Debug, Args)]
+pub struct Validate {
+    /// Write what was seen as a stage of kind `validate`, to edit and to keep; `pipeline run` then
+    /// checks it
+    #[arg(long, required = true)]
+    pub suggest: bool,
+    /// A table, or the `profile.json` of one [default: the newest profile of the project]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<PathBuf>,
+    /// Write it to this file, which must not be there yet [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `pipeline gc`

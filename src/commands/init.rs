@@ -12,15 +12,14 @@ use engine::error::{ExitCode, suggestion};
 use engine::spec;
 
 use super::ended;
+use super::suite::{self, quoted};
 use crate::cli::{Global, Init as Args};
 use crate::ml::profile::{self, ColumnProfile, Limits, Profile};
-use crate::ml::schema::{FieldType, Roles};
+use crate::ml::schema::{FieldType, Role, Roles, Schema};
 use crate::ml::table::{Column, Table};
-use crate::ml::{table_file, target};
+use crate::ml::{suggest, table_file, target};
 use crate::terminal::Terminal;
 
-/// A text column with more distinct values than this is no category.
-const MAX_CATEGORIES: usize = 100;
 /// The seed that a new project begins with; any other is as good.
 const SEED: u64 = 1;
 
@@ -101,6 +100,7 @@ struct Guess {
     id: Option<String>,
     ignored: Vec<String>,
     profile: Profile,
+    schema: Schema,
 }
 
 impl Guess {
@@ -119,8 +119,8 @@ impl Guess {
                 .unwrap_or_else(|| text.as_str().into())
         });
         let classes = target::classes(column, positive.as_ref()).map_err(wrong)?;
-        let limits = Limits { histogram_bins: 1, top_values: 1, max_categories: MAX_CATEGORIES };
-        let (profile, _) = profile::profile(table, &Roles::new(), limits);
+        let limits = Limits::default();
+        let (profile, schema) = profile::profile(table, &Roles::new(), limits);
         let id = profile.columns.iter().find(|c| is_id(c, &args.target, profile.rows));
         let id = id.map(|column| column.name.clone());
         let is_ignored = |column: &&ColumnProfile| {
@@ -130,7 +130,10 @@ impl Guess {
             is_useless && column.name != args.target && Some(&column.name) != id.as_ref()
         };
         let ignored = profile.columns.iter().filter(is_ignored).map(|c| c.name.clone()).collect();
-        Ok(Guess { target: args.target.clone(), classes, id, ignored, profile })
+        let target = args.target.clone();
+        let mut guess = Guess { target, classes, id, ignored, profile, schema };
+        (guess.profile, guess.schema) = profile::profile(table, &guess.roles(), limits);
+        Ok(guess)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -199,37 +202,15 @@ impl Guess {
     }
 
     fn validate(&self) -> String {
-        let target = quoted(&self.target);
-        let [negative, positive] = &self.classes;
-        let mut text = format!(
-            "# What must hold of the table before anything is learned from it. The names are those\n\
-             # of Great Expectations; `mostly = 0.99` and `severity = \"warning\"` soften one.\n\
-             kind = \"validate\"\n\n\
-             [inputs]\n\
-             table = \"data.table\"\n\n\
-             [[params.expectations]]\n\
-             expect = \"expect_table_row_count_to_be_between\"\n\
-             min_value = {rows}  # half of what there was when this was written\n\n\
-             [[params.expectations]]\n\
-             expect = \"expect_column_values_to_not_be_null\"\n\
-             column = {target}\n\n\
-             [[params.expectations]]\n\
-             expect = \"expect_column_values_to_be_in_set\"\n\
-             column = {target}\n\
-             value_set = [{negative}, {positive}]\n",
-            rows = self.profile.rows.div_ceil(2),
-        );
-        if let Some(id) = &self.id {
-            for expect in
-                ["expect_column_values_to_not_be_null", "expect_column_values_to_be_unique"]
-            {
-                let id = quoted(id);
-                text.push_str(&format!(
-                    "\n[[params.expectations]]\nexpect = \"{expect}\"\ncolumn = {id}\n"
-                ));
-            }
-        }
-        text
+        suite::stage(&suggest::suite(&self.profile, Some(&self.schema)), "data.table")
+    }
+
+    /// The roles that the table suggests.
+    fn roles(&self) -> Roles {
+        let role = |name: &String, role| (name.clone(), vec![role]);
+        let ignored = self.ignored.iter().map(|name| role(name, Role::Ignore));
+        let id = self.id.iter().map(|name| role(name, Role::Id));
+        ignored.chain(id).chain([role(&self.target, Role::Target)]).collect()
     }
 }
 
@@ -266,11 +247,6 @@ fn is_called_id(name: &str) -> bool {
 fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
-}
-
-/// A text as a TOML value.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 const PROFILE: &str = r#"# What each column is like, and the schema that requests are checked against.

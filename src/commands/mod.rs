@@ -15,7 +15,9 @@ mod run;
 mod serve;
 mod show;
 mod status;
+mod suite;
 mod sweep;
+mod validate;
 mod verify;
 mod why;
 
@@ -47,6 +49,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Why(args) => why::why(global, args, terminal),
         Command::Diff(args) => diff::diff(global, args, terminal),
         Command::Verify(args) => verify::verify(global, args, terminal),
+        Command::Validate(args) => validate::validate(global, args, terminal),
         Command::Gc(args) => gc::gc(global, args, terminal),
         Command::Log(args) => log::log(global, args, terminal),
         Command::Show(args) => show::show(global, args, terminal),

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::ml::schema::{Role, Roles};
 use crate::ml::table::{Column, Table};
 
-/// The types of output that are a table: a file of the project, or what a stage wrote.
-pub const TABLES: &[&str] = &[engine::kind::FILE, "table"];
+/// The types of output that are a table: a file or a directory of parts of the project, or what a
+/// stage wrote.
+pub const TABLES: &[&str] = &[engine::kind::FILE, engine::kind::DIRECTORY, "table"];
 
 /// `columns`: what columns are for, by their names.
 pub fn columns() -> Param {

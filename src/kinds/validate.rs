@@ -1,17 +1,21 @@
 //! `validate`: refuses a table that is not as it was declared to be.
 //!
-//! Thin: it declares the parameters of every expectation and leaves the checking to `ml::expect`.
-//! The report is written before the stage fails, so that it stands beside the error.
+//! Thin: it declares the parameters of every expectation and check, and leaves the checking to
+//! `ml::expect` and `ml::leakage`. The report is written before the stage fails, so that it stands
+//! beside the error.
 
 use anyhow::{anyhow, bail};
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, Input, Kind, Output};
 use engine::params::{Complaint, Param, Step, Type};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::shared;
-use crate::ml::expect::{self, Expectation, Severity, Validation};
+use crate::ml::expect::{
+    self, Declaration, Expectation, Outcome, Parameter, Presence, Severity, Takes, Validation,
+};
+use crate::ml::leakage::{self, Asked, Bound, CHECKS, Check, CheckOutcome, Subject};
 use crate::ml::schema::{Role, Roles};
 use crate::ml::{json, table_file};
 
@@ -22,7 +26,16 @@ pub struct Validate;
 struct Params {
     columns: Roles,
     expectations: Vec<Value>,
+    checks: Vec<Value>,
+    max_categories: usize,
 }
+
+/// The sides of a split that may be plugged in, with what they are for.
+const SIDES: [(&str, &str); 3] = [
+    ("train", "the rows to learn from, to be compared with the other sides"),
+    ("validation", "the rows to make choices by"),
+    ("test", "the rows to judge by"),
+];
 
 impl Kind for Validate {
     fn name(&self) -> &'static str {
@@ -39,9 +52,13 @@ impl Kind for Validate {
 
     fn params(&self) -> Type {
         let doc = "what must be true of the table, with the names of Great Expectations";
+        let checks = "what leakage is looked for, with the names of Deepchecks: all, unless listed";
+        let categories = "a text column with more distinct values than this is no category";
         Type::Record(vec![
             shared::columns(),
-            Param::required("expectations", expectation().list(), doc),
+            Param::new("expectations", expectation().list(), json!([]), doc),
+            Param::new("checks", check().list(), all_checks(), checks),
+            Param::new("max_categories", Type::Int(1, 100_000), 100, categories),
         ])
     }
 
@@ -62,7 +79,14 @@ impl Kind for Validate {
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
         let doc = "the table to check, CSV or Parquet";
-        vec![Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc }]
+        let table = Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc };
+        let side = |(name, doc): (&'static str, &'static str)| Input {
+            name: name.into(),
+            types: shared::TABLES,
+            arity: Arity::Optional,
+            doc,
+        };
+        std::iter::once(table).chain(SIDES.map(side)).collect()
     }
 
     fn outputs(&self, _params: &Value) -> Vec<Output> {
@@ -74,10 +98,19 @@ impl Kind for Validate {
         let table = table_file::read(context.input("table"))?;
         shared::check_roles(&params.columns, &table)?;
         let expectations = declared(&params.expectations)?;
-        let named = expectations.iter().filter_map(Expectation::column);
+        let named = expectations.iter().flat_map(Expectation::columns);
         shared::check_names("expectations", named, &table)?;
         let ids = shared::with_role(&table, &params.columns, Role::Id);
-        let validation = expect::validate(&table, &ids, &expectations)?;
+        let mut validation = expect::validate(&table, &ids, &expectations)?;
+        let plugged = SIDES.iter().filter_map(|(name, _)| Some((*name, context.optional(name)?)));
+        let sides: Vec<_> = plugged
+            .map(|(name, path)| Ok((name, table_file::read(path)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let (roles, max_categories) = (&params.columns, params.max_categories);
+        let subject = Subject { table: &table, roles, sides: &sides, max_categories };
+        validation.checks = leakage::check(&subject, &asked(&params.checks));
+        let is_error = |check: &CheckOutcome| !check.success && check.severity == Severity::Error;
+        validation.success &= !validation.checks.iter().any(is_error);
         context.write("report", &json::to_bytes(&validation)?)?;
         remarks(&validation).into_iter().for_each(|remark| context.remark(remark));
         refuse(&validation)
@@ -94,105 +127,100 @@ fn declared(expectations: &[Value]) -> anyhow::Result<Vec<Expectation>> {
 fn remarks(validation: &Validation) -> Vec<String> {
     let holding = validation.results.iter().filter(|outcome| outcome.success).count();
     let mut remarks = vec![format!("{holding} of {} expectations hold", validation.results.len())];
-    let failed = validation.results.iter().filter(|outcome| !outcome.success);
-    let warnings = failed.filter(|outcome| outcome.severity == Severity::Warning);
-    remarks.extend(warnings.map(|outcome| format!("warning: {}", outcome.sentence())));
+    let warnings = failures(validation, Severity::Warning);
+    remarks.extend(warnings.into_iter().map(|sentence| format!("warning: {sentence}")));
     remarks
 }
 
-/// Fails when an expectation of severity `error` does not hold, and names all of them.
+/// What does not hold, expectations before checks, one sentence each.
+fn failures(validation: &Validation, severity: Severity) -> Vec<String> {
+    let results = validation.results.iter().filter(|outcome| !outcome.success);
+    let results = results.filter(|outcome| outcome.severity == severity);
+    let checks = validation.checks.iter().filter(|check| !check.success);
+    let checks = checks.filter(|check| check.severity == severity);
+    results.map(Outcome::sentence).chain(checks.map(CheckOutcome::sentence)).collect()
+}
+
+/// Fails when an expectation or check of severity `error` does not hold, and names all of them.
 fn refuse(validation: &Validation) -> anyhow::Result<()> {
-    let failed = validation.results.iter().filter(|outcome| !outcome.success);
-    let errors = failed.filter(|outcome| outcome.severity == Severity::Error);
-    let told: Vec<_> = errors.map(|outcome| format!("\n  {}", outcome.sentence())).collect();
+    let failed = failures(validation, Severity::Error);
+    let told: Vec<_> = failed.iter().map(|sentence| format!("\n  {sentence}")).collect();
     let total = validation.results.len();
-    match told.len() {
-        0 => Ok(()),
-        1 => bail!("1 of {total} expectations does not hold:{}", told.concat()),
-        many => bail!("{many} of {total} expectations do not hold:{}", told.concat()),
+    let noun =
+        if validation.checks.is_empty() { "expectations" } else { "expectations and checks" };
+    match (told.len(), total + validation.checks.len()) {
+        (0, _) => Ok(()),
+        (1, total) => bail!("1 of {total} {noun} does not hold:{}", told.concat()),
+        (many, total) => bail!("{many} of {total} {noun} do not hold:{}", told.concat()),
     }
+}
+
+/// The checks as they are asked for.
+fn asked(checks: &[Value]) -> Vec<Asked> {
+    let one = |asked: &Value| {
+        let check = asked.get(CHECK)?.as_str()?.to_owned();
+        let declared = CHECKS.iter().find(|declared| declared.name == check)?;
+        let bound = asked.get(declared.bound.name).and_then(Value::as_f64);
+        let severity = asked.get("severity").and_then(|name| Severity::deserialize(name).ok());
+        Some(Asked { check, bound, severity: severity.unwrap_or(Severity::Warning) })
+    };
+    checks.iter().filter_map(one).collect()
+}
+
+/// The key that says which check is meant.
+const CHECK: &str = "check";
+
+/// The parameters of every check, chosen by its name.
+fn check() -> Type {
+    let doc = "`error` fails the stage, `warning` is only told";
+    let severity = Param::new("severity", Type::Choice(&["error", "warning"]), "warning", doc);
+    let params = |check: &Check| {
+        let Bound { name, default, doc } = check.bound;
+        vec![Param::new(name, Type::Float(0.0, 1.0), default, doc), severity.clone()]
+    };
+    let cases = CHECKS.iter().map(|check| (check.name, params(check)));
+    Type::Tagged { tag: CHECK, cases: cases.collect(), default: None }
+}
+
+fn all_checks() -> Value {
+    CHECKS.iter().map(|check| json!({ CHECK: check.name })).collect()
 }
 
 /// The parameters of every expectation, chosen by its name under `expect`.
 fn expectation() -> Type {
-    let number = || Type::Float(f64::MIN, f64::MAX);
-    let count = || Type::Int(0, i64::MAX);
-    let types = Type::Choice(&["integer", "number", "boolean", "text"]);
-    let strict = |name, doc| Param::new(name, Type::Bool, false, doc);
-    let cases = vec![
-        ("expect_column_values_to_not_be_null", on_values(vec![])),
-        (
-            "expect_column_values_to_be_between",
-            on_values(vec![
-                Param::optional("min_value", number(), "the least value that holds"),
-                Param::optional("max_value", number(), "the greatest value that holds"),
-                strict("strict_min", "whether values must be above `min_value`"),
-                strict("strict_max", "whether values must be below `max_value`"),
-            ]),
-        ),
-        (
-            "expect_column_values_to_be_in_set",
-            on_values(vec![Param::required(
-                "value_set",
-                Type::Scalar.list(),
-                "the values that hold",
-            )]),
-        ),
-        ("expect_column_values_to_be_unique", on_values(vec![])),
-        (
-            "expect_column_values_to_be_of_type",
-            on_values(vec![Param::required("type_", types, "the type of every value")]),
-        ),
-        (
-            "expect_column_values_to_match_regex",
-            on_values(vec![Param::required(
-                "regex",
-                Type::Text,
-                "found anywhere in the text of a value unless it says ^ or $",
-            )]),
-        ),
-        (
-            "expect_table_row_count_to_be_between",
-            vec![
-                Param::optional("min_value", count(), "the least number of rows"),
-                Param::optional("max_value", count(), "the greatest number of rows"),
-                severity(),
-            ],
-        ),
-        (
-            "expect_table_columns_to_match_set",
-            vec![
-                Param::required("column_set", Type::Text.list(), "the names of the columns"),
-                Param::new("exact_match", Type::Bool, true, "whether there may be no others"),
-                severity(),
-            ],
-        ),
-        ("expect_column_to_exist", vec![column(), severity()]),
-    ];
-    Type::Tagged { tag: "expect", cases, default: None }
+    let params = |declaration: &Declaration| declaration.parameters().map(param).collect();
+    let cases = expect::declarations().map(|declaration| (declaration.name, params(declaration)));
+    Type::Tagged { tag: expect::TAG, cases: cases.collect(), default: None }
 }
 
-/// The parameters of an expectation on the values of a column, around its own.
-fn on_values(own: Vec<Param>) -> Vec<Param> {
-    let doc = "the least share of values that must hold, 0 to 1; missing ones are passed over";
-    let mostly = Param::new("mostly", Type::Float(0.0, 1.0), 1.0, doc);
-    [vec![column()], own, vec![mostly, severity()]].concat()
+fn param(parameter: &Parameter) -> Param {
+    let (name, ty, doc) = (parameter.name, ty(&parameter.takes), parameter.doc);
+    match parameter.default() {
+        Some(default) => Param::new(name, ty, default, doc),
+        None if matches!(parameter.presence, Presence::Required) => Param::required(name, ty, doc),
+        None => Param::optional(name, ty, doc),
+    }
 }
 
-fn column() -> Param {
-    Param::required("column", Type::Text, "the name of the column")
-}
-
-fn severity() -> Param {
-    let doc = "`error` fails the stage, `warning` is only told";
-    Param::new("severity", Type::Choice(&["error", "warning"]), "error", doc)
+fn ty(takes: &Takes) -> Type {
+    match takes {
+        Takes::Bool => Type::Bool,
+        Takes::Count => Type::Int(0, i64::MAX),
+        Takes::Number => Type::Float(f64::MIN, f64::MAX),
+        Takes::Share => Type::Float(0.0, 1.0),
+        Takes::Magnitude => Type::Float(0.0, f64::MAX),
+        Takes::Text | Takes::Condition => Type::Text,
+        Takes::Choice(options) => Type::Choice(options),
+        Takes::List(item) => ty(item).list(),
+        Takes::Scalar => Type::Scalar,
+        Takes::Record(parameters) => Type::Record(parameters.iter().map(param).collect()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ml::table::{Column, Table, Values};
-    use serde_json::json;
 
     fn checked(expectations: Value) -> Value {
         Validate.params().check(&json!({"expectations": expectations})).unwrap()
@@ -219,6 +247,19 @@ mod tests {
         assert_eq!(Validate.check(&params), []);
         let params = Params::deserialize(params).unwrap();
         assert_eq!(declared(&params.expectations).unwrap().len(), 9);
+    }
+
+    #[test]
+    fn every_expectation_has_a_case_with_defaults_of_its_types() {
+        let Type::Tagged { cases, .. } = expectation() else { panic!("not chosen by a name") };
+        let names: Vec<_> = cases.iter().map(|(name, _)| *name).collect();
+        let declared: Vec<_> = expect::declarations().map(|declared| declared.name).collect();
+        assert_eq!(names, declared);
+        for param in cases.iter().flat_map(|(_, params)| params) {
+            if let engine::params::Presence::Default(default) = &param.presence {
+                assert!(param.ty.check(default).is_ok(), "{}", param.name);
+            }
+        }
     }
 
     #[test]
@@ -253,7 +294,7 @@ mod tests {
         assert_eq!(
             told,
             "1 of 2 expectations does not hold:\n  expect_column_values_to_be_between on `x` \
-             (min_value 0, max_value 5): 1 of 2 values (50.00 %) are unexpected: row 2: `7.5`"
+             (min_value 0, max_value 5): 1 of 2 values (50.00 %) are unexpected: row 2: `7.5` [FLOAT_TYPE_BIG_FLOAT]"
         );
         let remarks = remarks(&validation);
         assert_eq!(remarks[0], "0 of 2 expectations hold");

@@ -80,17 +80,28 @@ pub struct Distinct {
 /// Describes numbers in ascending order, all finite; `None` when there is none.
 pub fn numbers(sorted: &[f64], bins: usize) -> Option<Numbers> {
     let (min, max) = (*sorted.first()?, *sorted.last()?);
-    let mean = sum(sorted.iter().copied()) / sorted.len() as f64;
-    let spread = sum(sorted.iter().map(|value| (value - mean) * (value - mean)));
-    let deviation = (spread / (sorted.len() as f64 - 1.0)).sqrt();
     Some(Numbers {
         min,
         max,
-        mean: Some(mean).filter(|mean| mean.is_finite()),
-        standard_deviation: Some(deviation).filter(|deviation| deviation.is_finite()),
+        mean: mean(sorted),
+        standard_deviation: mean_and_deviation(sorted).map(|(_, deviation)| deviation),
         quantiles: QUANTILES.map(|q| Quantile { q, value: quantile(sorted, q) }).into(),
         histogram: histogram(sorted, min, max, bins),
     })
+}
+
+/// The arithmetic mean; `None` of no number, or beyond the range of floats.
+pub fn mean(sorted: &[f64]) -> Option<f64> {
+    Some(sum(sorted.iter().copied()) / sorted.len() as f64).filter(|mean| mean.is_finite())
+}
+
+/// The arithmetic mean and the sample standard deviation (`ddof = 1`); `None` of fewer than two
+/// numbers, or beyond the range of floats.
+pub fn mean_and_deviation(sorted: &[f64]) -> Option<(f64, f64)> {
+    let mean = mean(sorted)?;
+    let spread = sum(sorted.iter().map(|value| (value - mean) * (value - mean)));
+    let deviation = (spread / (sorted.len() as f64 - 1.0)).sqrt();
+    deviation.is_finite().then_some((mean, deviation))
 }
 
 /// The numbers of a column in ascending order, without the missing ones; none of a text column.
@@ -144,8 +155,8 @@ fn told<T>(runs: &[(&T, usize)], top: usize, value: fn(&T) -> Value) -> Distinct
     Distinct { count: runs.len(), top: commonest.into_iter().map(told).collect(), texts: None }
 }
 
-/// The sum with Neumaier's compensation, in the order given.
-fn sum(values: impl Iterator<Item = f64>) -> f64 {
+/// The sum with Neumaier's compensation, in the order given; 0 of nothing.
+pub fn sum(values: impl Iterator<Item = f64>) -> f64 {
     let (mut total, mut lost) = (0.0f64, 0.0f64);
     for value in values {
         let next = total + value;
@@ -160,7 +171,7 @@ fn sum(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The number at a share of the way through ascending numbers, of which there is at least one.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     let place = q * (sorted.len() - 1) as f64;
     let below = place.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

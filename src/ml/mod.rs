@@ -3,15 +3,19 @@
 //! Knows neither the engine nor HTTP. Everything here gives the same bits on every thread count:
 //! sums run in a fixed order, `exp` and `ln` come from `libm`, random numbers from `rand_chacha`.
 
+pub mod association;
 pub mod cell;
 pub mod columns;
+pub mod condition;
 pub mod csv;
 pub mod describe;
+pub mod drift;
 pub mod evaluation;
 pub mod expect;
 pub mod features;
 pub mod infer;
 pub mod json;
+pub mod leakage;
 pub mod learn;
 pub mod metrics;
 pub mod model;
@@ -20,7 +24,9 @@ pub mod per_segment;
 pub mod profile;
 pub mod random;
 pub mod schema;
+pub mod special;
 pub mod split;
+pub mod suggest;
 pub mod table;
 pub mod table_file;
 pub mod target;

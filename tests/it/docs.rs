@@ -1,10 +1,13 @@
-//! The reference of kinds is made from what the kinds declare: `docs/KINDS.md` cannot lag behind.
+//! References are made from what is declared: `docs/KINDS.md` and the tables of
+//! `docs/EXPECTATIONS.md` cannot lag behind.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use engine::kind::{Arity, Kind};
 use engine::params::{Param, Presence, Type};
+use pipeline::ml::expect::declarations;
+use pipeline::ml::leakage::CHECKS;
 use serde_json::{Map, Value};
 
 const HEADING: &str = "\
@@ -24,6 +27,38 @@ fn the_reference_of_kinds_says_what_the_kinds_declare() {
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(written == text, "`WRITE_DOCS=1 cargo test --test it docs` writes docs/KINDS.md");
+}
+
+/// What follows it is made from the declarations.
+const MARKER: &str = "<!-- made from the declarations -->\n";
+
+#[test]
+fn the_reference_of_expectations_says_what_they_declare() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/EXPECTATIONS.md");
+    let written = std::fs::read_to_string(&path).unwrap();
+    let by_hand = written.split(MARKER).next().unwrap();
+    let mut text = format!("{by_hand}{MARKER}\n| check | finds | bound |\n|---|---|---|\n");
+    for check in CHECKS {
+        let bound = check.bound;
+        let row = (check.name, check.doc, bound.name, bound.default, bound.doc);
+        writeln!(text, "| `{}` | {} | `{} = {:?}`: {} |", row.0, row.1, row.2, row.3, row.4)
+            .unwrap();
+    }
+    let headings = "| expectation | what must be true | takes |\n|---|---|---|";
+    writeln!(text, "\n## All expectations\n\n{headings}").unwrap();
+    for declaration in declarations() {
+        let own: Vec<_> =
+            declaration.own.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+        let (name, doc) = (declaration.name, declaration.doc);
+        writeln!(text, "| `{name}` | {doc} | {} |", own.join(", ")).unwrap();
+    }
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert!(
+        written == text,
+        "`WRITE_DOCS=1 cargo test --test it docs` writes docs/EXPECTATIONS.md"
+    );
 }
 
 fn describe(kind: &dyn Kind, out: &mut String) {

@@ -7,14 +7,18 @@
 
 mod command;
 mod docs;
+mod drift;
 mod example;
+mod folds;
 mod house;
 mod interrupted;
 mod lab;
 mod mistakes;
+mod parts;
 mod real_data;
 mod reproducible;
 mod scikit_learn;
 mod selection;
 mod service;
+mod suggest;
 mod verbs;

@@ -76,6 +76,50 @@ importance = { repeats = 2 }"#;
     }
 }
 
+/// A project that profiles, compares, validates and divides one table in every way.
+fn every_look_at_a_table(threads: &str) -> String {
+    let lab = Lab::empty();
+    let mut rows = "key,group,day,usage,charge,plan,left\n".to_owned();
+    for row in 0..5000 {
+        let charge = if row % 11 == 0 { String::new() } else { format!("{}.1", row * 37 % 701) };
+        let (day, usage) = (1 + row % 28, f64::from(row * 7919 % 4999) / 7.0);
+        let (group, plan, left) = (row % 613, ["a", "b", "c"][row as usize % 3], row % 4 == 0);
+        rows += &format!("k{row},g{group},2026-01-{day:02},{usage},{charge},{plan},{left}\n");
+    }
+    lab.write("rows.csv", &rows);
+    lab.write(
+        "pipeline.toml",
+        "name = \"looks\"\nstages = [\"profile\", \"again\", \"split\", \"validate\"]\n\
+         [data]\nrows = \"rows.csv\"\n[defaults.columns]\nkey = \"id\"\nleft = \"target\"\n",
+    );
+    let profile = "kind = \"profile\"\n[inputs]\ntable = \"data.rows\"\n";
+    lab.write("stages/profile.toml", profile);
+    lab.write("stages/again.toml", &format!("{profile}reference = \"profile.report\"\n"));
+    lab.write(
+        "stages/split.toml",
+        "kind = \"split\"\n[inputs]\ntable = \"data.rows\"\n\
+         [[variant]]\nname = \"group\"\nparams = { method = \"group\", group = \"group\" }\n\
+         [[variant]]\nname = \"time\"\nparams = { method = \"time\", time = \"day\" }\n\
+         [[variant]]\nname = \"fold\"\nparams = { method = \"k_fold\", fold = 2 }\n",
+    );
+    let suite = lab.call(&["validate", "--suggest", "rows.csv"]).expect(0).out;
+    let sides = "table = \"data.rows\"\ntrain = \"split@fold.train\"\ntest = \"split@fold.test\"";
+    lab.write("stages/validate.toml", &suite.replace("table = \"data.rows\"", sides));
+    let mut command = lab.command(&["run", "--jobs", threads]);
+    command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    lab.read("pipeline.lock")
+}
+
+#[test]
+fn every_look_at_a_table_is_the_same_with_any_number_of_threads() {
+    let first = every_look_at_a_table("1");
+    for threads in ["2", "8"] {
+        assert_eq!(every_look_at_a_table(threads), first, "{threads} threads");
+    }
+}
+
 /// The example on another CPU: the oldest x86-64 with SSE4.2, one with AVX2 and FMA, and the widest
 /// that qemu knows.
 #[test]

@@ -1,24 +1,38 @@
 //! Expectations: what a table must be like, with the names and rules of Great Expectations.
 //!
-//! `declare` turns parameters into expectations that can be checked, this module checks them. It
-//! does not decide what a failure means for a stage. Missing values are passed over by every
-//! expectation on values except the one that there be none, and `mostly` is the least share of the
-//! values looked at that must hold.
+//! Each group of names has a file with its declarations and the code behind them; `declarations`
+//! lists them all, and parameters, docs and dispatch follow from that list. This module makes
+//! expectations that can be checked, checks them, and tells what was found. It does not decide what
+//! a failure means for a stage. Missing values are passed over by every expectation on values
+//! except those about missing ones, and `mostly` is the least share of the values looked at that
+//! must hold.
 
-mod declare;
+mod aggregates;
+mod declaration;
+mod distribution;
+mod order;
+mod pairs;
+mod range;
+mod reason;
+mod rule;
+mod sets;
+mod strftime;
+mod tables;
+mod texts;
+mod values;
 
-use std::collections::BTreeSet;
-
-use anyhow::Context;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-pub use declare::{Expectation, Wrong, declare};
-use declare::{Rule, Test, ValueType};
-
-use super::table::{Column, ColumnType, Table, Values};
-use super::{describe, infer, json};
+use super::condition::Condition;
+use super::json;
+use super::leakage::CheckOutcome;
+use super::table::{Column, Table};
+use declaration::Given;
+pub use declaration::{About, Declaration, Parameter, Presence, Takes, Wrong};
+pub use reason::Reason;
+use rule::{Rows, Rule};
 
 /// The format of `validation.json`.
 pub const FORMAT: &str = "pipeline.validation/1";
@@ -26,19 +40,33 @@ pub const FORMAT: &str = "pipeline.validation/1";
 /// How many unexpected rows are told of each expectation.
 pub const TOLD_ROWS: usize = 10;
 
-/// The parameters that tell expectations of one name apart, in the order in which people read them.
-const SHOWN_PARAMS: [&str; 10] = [
-    "min_value",
-    "strict_min",
-    "max_value",
-    "strict_max",
-    "value_set",
-    "type_",
-    "regex",
-    "column_set",
-    "exact_match",
-    "mostly",
+/// The key that says which expectation is meant.
+pub const TAG: &str = "expect";
+
+const GROUPS: [&[Declaration]; 8] = [
+    values::DECLARATIONS,
+    order::DECLARATIONS,
+    texts::DECLARATIONS,
+    aggregates::DECLARATIONS,
+    sets::DECLARATIONS,
+    distribution::DECLARATIONS,
+    pairs::DECLARATIONS,
+    tables::DECLARATIONS,
 ];
+
+/// All expectations, by what they look at.
+pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
+    GROUPS.into_iter().flatten()
+}
+
+/// An expectation that can be checked.
+pub struct Expectation {
+    rule: Box<dyn Rule>,
+    condition: Option<Condition>,
+    severity: Severity,
+    declared: Value,
+    columns: Vec<String>,
+}
 
 /// What a failed expectation means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,12 +84,15 @@ pub enum Severity {
 pub struct Validation {
     /// `FORMAT`.
     pub format: String,
-    /// Whether every expectation of severity `error` holds.
+    /// Whether every expectation and check of severity `error` holds.
     pub success: bool,
     /// The number of rows.
     pub rows: usize,
     /// The outcomes, in the order of the expectations.
     pub results: Vec<Outcome>,
+    /// What checks for leakage found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckOutcome>,
 }
 
 /// The outcome of one expectation.
@@ -70,6 +101,9 @@ pub struct Validation {
 pub struct Outcome {
     /// Whether it holds.
     pub success: bool,
+    /// Why it does not, where that has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// What it means when it does not.
     pub severity: Severity,
     /// The expectation as declared, with its name under `expect` and defaults filled in.
@@ -102,10 +136,54 @@ pub struct UnexpectedRow {
     pub id: Option<String>,
 }
 
+/// The expectation that parameters declare, with its name under `expect`.
+///
+/// # Errors
+/// What is wrong with a parameter, the first mistake only.
+pub fn declare(declared: &Value) -> Result<Expectation, Wrong> {
+    let name = declared.get(TAG).and_then(Value::as_str).unwrap_or_default();
+    let (Some(declaration), Some(params)) = (find(name), declared.as_object()) else {
+        return Err(Wrong { param: TAG, message: format!("no expectation is named `{name}`") });
+    };
+    let given = Given::new(declaration, params)?;
+    let condition =
+        match given.text("row_condition") {
+            None => None,
+            Some(text) => Some(Condition::parse(&text).map_err(|mistake| Wrong {
+                param: "row_condition",
+                message: mistake.to_string(),
+            })?),
+        };
+    let severity = given.value("severity").and_then(|name| Severity::deserialize(name).ok());
+    let rule = (declaration.make)(&given)?;
+    let mut columns = given.columns();
+    columns.extend(rule.columns());
+    columns.extend(condition.iter().flat_map(Condition::columns).map(str::to_owned));
+    Ok(Expectation {
+        rule,
+        condition,
+        severity: severity.unwrap_or(Severity::Error),
+        declared: declared.clone(),
+        columns,
+    })
+}
+
+fn find(name: &str) -> Option<&'static Declaration> {
+    declarations().find(|declaration| declaration.name == name)
+}
+
+impl Expectation {
+    /// The columns that the table must have for the expectation to be checked at all.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+}
+
 /// Checks every expectation on a table; `ids` are the columns that name a row.
 ///
 /// # Errors
-/// When an expectation on values names a column that the table does not have.
+/// When an expectation names a column that the table does not have, or a condition does not fit the
+/// types of the columns.
 pub fn validate(
     table: &Table,
     ids: &[&Column],
@@ -116,21 +194,28 @@ pub fn validate(
     let results: Vec<Outcome> = outcomes.into_iter().collect::<anyhow::Result<_>>()?;
     let success =
         results.iter().all(|outcome| outcome.success || outcome.severity != Severity::Error);
-    Ok(Validation { format: FORMAT.to_owned(), success, rows: table.rows(), results })
+    Ok(Validation {
+        format: FORMAT.to_owned(),
+        success,
+        rows: table.rows(),
+        results,
+        checks: Vec::new(),
+    })
 }
 
 impl Outcome {
     /// One line for people: the expectation, and the rows and values that do not hold.
     pub fn sentence(&self) -> String {
+        let reason = self.reason.map_or(String::new(), |reason| format!(" [{}]", reason.name()));
         let told = describe_expectation(&self.expectation);
         if self.element_count == 0 {
-            return format!("{told}: observed {}", self.observed);
+            return format!("{told}: observed {}{reason}", self.observed);
         }
         let rows: Vec<_> = self.unexpected_rows.iter().map(UnexpectedRow::sentence).collect();
         let more = self.unexpected_count - rows.len();
         let and_more = if more > 0 { format!("; and {more} more") } else { String::new() };
         format!(
-            "{told}: {} of {} values ({:.2} %) are unexpected: {}{and_more}",
+            "{told}: {} of {} values ({:.2} %) are unexpected: {}{and_more}{reason}",
             self.unexpected_count,
             self.element_count,
             self.unexpected_percent,
@@ -153,24 +238,29 @@ impl UnexpectedRow {
 /// The name of an expectation with its parameters, without those that say nothing.
 fn describe_expectation(declared: &Value) -> String {
     let text = |key: &str| declared.get(key).and_then(Value::as_str);
-    let mut told = text("expect").unwrap_or("expectation").to_owned();
-    if let Some(column) = text("column") {
-        told.push_str(&format!(" on `{column}`"));
-    }
-    let says_nothing = |key: &str, value: &Value| match key {
-        "mostly" => value.as_f64() == Some(1.0),
-        _ => matches!(value, Value::Null | Value::Bool(false)),
-    };
+    let mut told = text(TAG).unwrap_or("expectation").to_owned();
+    let Some(declaration) = find(&told) else { return told };
     let shown = |value: &Value| match value.as_f64() {
         Some(number) => number.to_string(),
         None => value.to_string(),
     };
-    let params: Vec<_> = SHOWN_PARAMS
-        .into_iter()
-        .filter_map(|key| declared.get(key).map(|value| (key, value)))
-        .filter(|(key, value)| !says_nothing(key, value))
-        .map(|(key, value)| format!("{key} {}", shown(value)))
-        .collect();
+    let mut columns = Vec::new();
+    let mut params = Vec::new();
+    for parameter in declaration.parameters() {
+        let value = declared.get(parameter.name).unwrap_or(&Value::Null);
+        match (parameter.name, value) {
+            (_, Value::Null) | ("severity", _) => {}
+            ("column" | "column_A" | "column_B", value) => columns.extend(value.as_str()),
+            ("column_list", Value::Array(names)) => {
+                columns.extend(names.iter().filter_map(Value::as_str));
+            }
+            (_, value) if Some(value) == parameter.default().as_ref() => {}
+            (name, value) => params.push(format!("{name} {}", shown(value))),
+        }
+    }
+    if !columns.is_empty() {
+        told.push_str(&format!(" on `{}`", columns.join("`, `")));
+    }
     if !params.is_empty() {
         told.push_str(&format!(" ({})", params.join(", ")));
     }
@@ -178,71 +268,38 @@ fn describe_expectation(declared: &Value) -> String {
 }
 
 fn check(table: &Table, ids: &[&Column], expectation: &Expectation) -> anyhow::Result<Outcome> {
-    let (success, observed) = match &expectation.rule {
-        Rule::Values { column, mostly, test } => {
-            let column = table.column(column).with_context(|| format!("no column `{column}`"))?;
-            return Ok(check_values(column, ids, *mostly, test, expectation));
+    let chosen = match &expectation.condition {
+        None => None,
+        Some(condition) => {
+            let answers = condition.answers(table).map_err(|mistake| {
+                let told = describe_expectation(&expectation.declared);
+                anyhow::anyhow!("the row_condition of {told} does not fit the table: {mistake}")
+            })?;
+            Some((0..answers.len()).filter(|row| answers[*row] == Some(true)).collect())
         }
-        Rule::RowCount { min, max } => {
-            let rows = table.rows() as u64;
-            let holds = min.is_none_or(|min| rows >= min) && max.is_none_or(|max| rows <= max);
-            (holds, json!(rows))
-        }
-        Rule::ColumnSet { names, is_exact } => {
-            let present: BTreeSet<&str> = table.names().collect();
-            let expected: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-            let missing: Vec<_> = expected.difference(&present).collect();
-            let unexpected: Vec<_> = present.difference(&expected).collect();
-            let holds = missing.is_empty() && (unexpected.is_empty() || !is_exact);
-            (holds, json!({"missing": missing, "unexpected": unexpected}))
-        }
-        Rule::ColumnExists(name) => {
-            let exists = table.column(name).is_some();
-            (exists, json!(exists))
-        }
+    };
+    let found = expectation.rule.check(&Rows { table, chosen })?;
+    let share = match found.looked_at {
+        0 => 0.0,
+        looked_at => found.unexpected as f64 / looked_at as f64,
+    };
+    let told = |(row, value): (usize, Option<String>)| UnexpectedRow {
+        row: row + 1,
+        value,
+        id: name_of(ids, row),
     };
     Ok(Outcome {
-        success,
+        success: found.success,
+        reason: found.reason.filter(|_| !found.success),
         severity: expectation.severity,
         expectation: expectation.declared.clone(),
-        observed,
-        element_count: 0,
-        missing_count: 0,
-        unexpected_count: 0,
-        unexpected_percent: 0.0,
-        unexpected_rows: Vec::new(),
-    })
-}
-
-fn check_values(
-    column: &Column,
-    ids: &[&Column],
-    mostly: f64,
-    test: &Test,
-    expectation: &Expectation,
-) -> Outcome {
-    let missing = column.missing();
-    let passed_over = if matches!(test, Test::NotNull) { 0 } else { missing };
-    let looked_at = column.len() - passed_over;
-    let rows = unexpected(column, test);
-    let share = if looked_at == 0 { 0.0 } else { rows.len() as f64 / looked_at as f64 };
-    let holding = (looked_at - rows.len()) as f64;
-    let told = |row: &usize| UnexpectedRow {
-        row: row + 1,
-        value: column.text(*row),
-        id: name_of(ids, *row),
-    };
-    Outcome {
-        success: looked_at == 0 || holding / looked_at as f64 >= mostly,
-        severity: expectation.severity,
-        expectation: expectation.declared.clone(),
-        observed: observed(column, test),
-        element_count: looked_at,
-        missing_count: missing,
-        unexpected_count: rows.len(),
+        observed: found.observed,
+        element_count: found.looked_at,
+        missing_count: found.missing,
+        unexpected_count: found.unexpected,
         unexpected_percent: 100.0 * share,
-        unexpected_rows: rows.iter().take(TOLD_ROWS).map(told).collect(),
-    }
+        unexpected_rows: found.told.into_iter().map(told).collect(),
+    })
 }
 
 /// What names a row for people; `None` when no column does.
@@ -252,67 +309,6 @@ fn name_of(ids: &[&Column], row: usize) -> Option<String> {
         .map(|id| format!("{} {}", id.name, id.text(row).as_deref().unwrap_or("missing")))
         .collect();
     (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// The rows whose value does not hold, ascending.
-fn unexpected(column: &Column, test: &Test) -> Vec<usize> {
-    let present = (0..column.len()).filter(|row| !column.is_missing(*row));
-    let text = |row: usize| column.text(row).unwrap_or_default();
-    match test {
-        Test::NotNull => (0..column.len()).filter(|row| column.is_missing(*row)).collect(),
-        Test::Between(range) => present
-            .filter(|row| !number(column, *row).is_some_and(|number| range.contains(number)))
-            .collect(),
-        Test::InSet(set) => present.filter(|row| !set.contains(&text(*row))).collect(),
-        Test::OfType(ty) => present.filter(|row| !is_of_type(column, *row, *ty)).collect(),
-        Test::MatchesRegex(regex) => present.filter(|row| !regex.is_match(&text(*row))).collect(),
-        Test::Unique => {
-            let mut named: Vec<(String, usize)> = present.map(|row| (text(row), row)).collect();
-            named.sort_unstable();
-            let doubled = named.chunk_by(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1);
-            let mut rows: Vec<usize> = doubled.flatten().map(|(_, row)| *row).collect();
-            rows.sort_unstable();
-            rows
-        }
-    }
-}
-
-/// The number in a row. One stray word makes a column of numbers a column of texts; its numbers
-/// are still numbers, and only the word is unexpected.
-fn number(column: &Column, row: usize) -> Option<f64> {
-    match &column.values {
-        Values::Text(values) => values[row].as_deref().and_then(infer::as_number),
-        _ => column.number(row),
-    }
-}
-
-fn is_of_type(column: &Column, row: usize, ty: ValueType) -> bool {
-    match (ty, &column.values) {
-        (ValueType::Text, _) => column.ty() == ColumnType::Text,
-        (ValueType::Boolean, Values::Text(values)) => {
-            values[row].as_deref().is_some_and(infer::is_boolean)
-        }
-        (ValueType::Boolean, _) => column.ty() == ColumnType::Boolean,
-        (_, Values::Boolean(_)) => false,
-        (ValueType::Number, _) => number(column, row).is_some(),
-        (ValueType::Integer, _) => number(column, row).is_some_and(|number| number.fract() == 0.0),
-    }
-}
-
-fn observed(column: &Column, test: &Test) -> Value {
-    match test {
-        Test::Between(_) => {
-            let numbers = (0..column.len()).filter_map(|row| number(column, row));
-            let range = numbers.fold(None, |range: Option<(f64, f64)>, number| match range {
-                None => Some((number, number)),
-                Some((min, max)) => Some((min.min(number), max.max(number))),
-            });
-            range.map_or(Value::Null, |(min, max)| json!({"min": min, "max": max}))
-        }
-        Test::OfType(_) => json!(column.ty().name()),
-        Test::Unique => json!({"distinct": describe::distinct(column, 0, 0).count}),
-        Test::NotNull | Test::InSet(_) | Test::MatchesRegex(_) => Value::Null,
-    }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(crate) fn learners() -> [Learner; 5] {
     ]
 }
 
-fn all(table: &Table) -> Rows<'_> {
+pub(crate) fn all(table: &Table) -> Rows<'_> {
     Rows { train: table, stop_by: None }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ml::table::Values;
-use crate::ml::training::tests::{columns, feature_params, learners, table};
+use crate::ml::training::tests::{all, columns, feature_params, learners, table};
 use crate::ml::training::train;
 
 const EFFORT: Effort = Effort { repeats: 4, max_rows: 250, grid: 5, grid_rows: 100 };
@@ -14,7 +14,8 @@ fn seed_of(label: &str) -> [u8; 32] {
 /// The model of one of the learners: 0 is logistic, 2 a forest.
 fn model(learner: usize) -> Model {
     let table = table(400);
-    let trained = train(&table, &columns(&table), None, &feature_params(), &learners()[learner]);
+    let trained =
+        train(all(&table), &columns(&table), None, &feature_params(), &learners()[learner]);
     trained.unwrap().model
 }
 

@@ -1,14 +1,25 @@
 //! The profile of a table: what each column is like, and the schema that follows from it.
 //!
-//! It knows roles and limits, no files and no stages. Columns are described in parallel and
-//! collected in their order.
+//! It shows what ydata-profiling shows and people read. It knows roles and limits, no files and no
+//! stages. Columns are described in parallel and collected in their order. Documents of older
+//! programs lack what was added since: those fields are optional.
+
+mod alerts;
+mod bins;
+mod details;
+mod relations;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::describe::{self, Distinct, Numbers, Top};
+use super::drift::Drift;
 use super::schema::{self, Field, FieldType, Role, Roles, Schema};
 use super::table::{Column, ColumnType, Table};
+pub use alerts::{Alert, Bounds, Name};
+pub use bins::{Bins, count as count_in_bins};
+pub use details::{Lengths, Shape};
+pub use relations::{Correlation, MissingPattern};
 
 /// The format of `profile.json`.
 pub const FORMAT: &str = "pipeline.profile/1";
@@ -22,6 +33,25 @@ pub struct Limits {
     pub top_values: usize,
     /// A text column with more distinct values than this is free text, not categories.
     pub max_categories: usize,
+    /// Of how many columns of numbers, and of categories, correlations are told.
+    pub max_correlated: usize,
+    /// Over how many rows, evenly spread over the table, correlations are told.
+    pub max_correlated_rows: usize,
+    /// The bounds of alerts.
+    pub alerts: Bounds,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            histogram_bins: 20,
+            top_values: 10,
+            max_categories: 100,
+            max_correlated: 50,
+            max_correlated_rows: 100_000,
+            alerts: Bounds::default(),
+        }
+    }
 }
 
 /// What a table is like.
@@ -36,6 +66,21 @@ pub struct Profile {
     pub missing_cells: usize,
     /// The columns, in their order.
     pub columns: Vec<ColumnProfile>,
+    /// How many rows equal an earlier one in every column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_rows: Option<usize>,
+    /// Which columns miss their values together, the commonest patterns first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_patterns: Vec<MissingPattern>,
+    /// The correlations of columns of one kind, those that are not 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correlations: Vec<Correlation>,
+    /// What deserves a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert>,
+    /// How far the table has moved from a reference, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
 }
 
 /// What a column is like.
@@ -60,6 +105,18 @@ pub struct ColumnProfile {
     /// Of columns of whole numbers and numbers with at least one value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// Of the same columns: their shape and extremes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+    /// Of columns of texts with at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<Lengths>,
+    /// Of categories and truth values: how far their counts are from equal, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imbalance: Option<f64>,
+    /// Of numbers, categories and truth values: what later tables are compared by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bins: Option<Bins>,
 }
 
 /// Describes a table, and derives the schema by which requests are checked.
@@ -69,7 +126,23 @@ pub fn profile(table: &Table, roles: &Roles, limits: Limits) -> (Profile, Schema
         .collect();
     let (columns, fields): (Vec<_>, Vec<_>) = described.into_iter().unzip();
     let missing_cells = columns.iter().map(|column| column.missing).sum();
-    let profile = Profile { format: FORMAT.to_owned(), rows: table.rows(), missing_cells, columns };
+    let mut profile = Profile {
+        format: FORMAT.to_owned(),
+        rows: table.rows(),
+        missing_cells,
+        duplicate_rows: Some(relations::duplicate_rows(table)),
+        missing_patterns: relations::missing_patterns(table),
+        correlations: relations::correlations(
+            table,
+            &columns,
+            limits.max_correlated,
+            limits.max_correlated_rows,
+        ),
+        columns,
+        alerts: Vec::new(),
+        drift: None,
+    };
+    profile.alerts = alerts::alerts(&profile, &limits.alerts);
     (profile, Schema { format: schema::FORMAT.to_owned(), fields })
 }
 
@@ -82,12 +155,20 @@ pub fn roles_of(name: &str, roles: &Roles) -> Vec<Role> {
 }
 
 fn describe_column(column: &Column, roles: Vec<Role>, limits: Limits) -> (ColumnProfile, Field) {
-    let distinct = describe::distinct(column, limits.top_values, limits.max_categories);
+    // All categories are counted, whatever is told of them.
+    let top = limits.top_values.max(limits.max_categories);
+    let mut distinct = describe::distinct(column, top, limits.max_categories);
     let ty = field_type(column.ty(), &distinct, &roles);
     let is_numeric = matches!(ty, FieldType::Integer | FieldType::Number);
     let sorted = if is_numeric { describe::sorted_numbers(column) } else { Vec::new() };
     let numbers = describe::numbers(&sorted, limits.histogram_bins);
     let missing = column.missing();
+    let is_class = matches!(ty, FieldType::Category | FieldType::Boolean);
+    let is_counted = is_class && distinct.count > 0;
+    let bins =
+        if is_counted { Some(bins::of_values(&distinct)) } else { bins::of_numbers(&sorted) };
+    let imbalance = if is_counted { details::imbalance(&distinct) } else { None };
+    distinct.top.truncate(limits.top_values);
     let field = Field {
         name: column.name.clone(),
         roles: roles.clone(),
@@ -106,6 +187,10 @@ fn describe_column(column: &Column, roles: Vec<Role>, limits: Limits) -> (Column
         distinct: distinct.count,
         top_values: distinct.top,
         numbers,
+        shape: details::shape(column, &sorted),
+        lengths: details::lengths(column),
+        imbalance,
+        bins,
     };
     (profile, field)
 }
@@ -123,65 +208,4 @@ fn field_type(ty: ColumnType, distinct: &Distinct, roles: &[Role]) -> FieldType 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ml::table::Values;
-
-    const LIMITS: Limits = Limits { histogram_bins: 4, top_values: 2, max_categories: 2 };
-
-    fn table() -> Table {
-        let texts = |texts: [&str; 4]| Values::Text(texts.map(|text| Some(text.to_owned())).into());
-        Table::new(vec![
-            Column::new("code", texts(["x", "y", "x", "y"])),
-            Column::new("plan", texts(["b", "a", "b", ""])),
-            Column::new("note", texts(["p", "q", "r", "s"])),
-            Column::new("months", Values::Integer(vec![Some(72), Some(1), None, Some(5)])),
-            Column::new("left", Values::Boolean(vec![Some(true), Some(false), Some(true), None])),
-            Column::new("empty", Values::Text(vec![None; 4])),
-        ])
-        .unwrap()
-    }
-
-    fn roles() -> Roles {
-        Roles::from([
-            ("code".to_owned(), vec![Role::Id]),
-            ("plan".to_owned(), vec![Role::Segment, Role::Feature, Role::Segment]),
-        ])
-    }
-
-    #[test]
-    fn the_schema_has_types_roles_ranges_and_categories() {
-        let (_, schema) = profile(&table(), &roles(), LIMITS);
-        let types: Vec<_> = schema.fields.iter().map(|field| field.ty).collect();
-        use FieldType::{Boolean, Category, Integer, Text};
-        assert_eq!(types, [Text, Category, Text, Integer, Boolean, Text]);
-        let plan = &schema.fields[1];
-        assert_eq!(plan.roles, [Role::Feature, Role::Segment]);
-        assert_eq!(plan.categories.as_deref(), Some(["a".to_owned(), "b".to_owned()].as_slice()));
-        let months = &schema.fields[3];
-        assert_eq!((months.min, months.max, months.nullable), (Some(1.0), Some(72.0), true));
-        assert_eq!(months.roles, [Role::Feature]);
-        assert!(!schema.fields[0].nullable && schema.fields[0].categories.is_none());
-    }
-
-    #[test]
-    fn the_profile_counts_what_is_there_and_what_is_not() {
-        let (profile, _) = profile(&table(), &roles(), LIMITS);
-        assert_eq!((profile.rows, profile.missing_cells), (4, 7));
-        let plan = &profile.columns[1];
-        assert_eq!((plan.count, plan.missing, plan.distinct), (3, 1, 2));
-        assert_eq!(plan.top_values[0], Top { value: "b".into(), count: 2 });
-        let left = &profile.columns[4];
-        assert_eq!(left.top_values[0], Top { value: true.into(), count: 2 });
-        assert_eq!(left.numbers, None);
-    }
-
-    #[test]
-    fn the_documents_read_back_as_they_were_written() {
-        let (profile, schema) = profile(&table(), &roles(), LIMITS);
-        let bytes = crate::ml::json::to_bytes(&profile).unwrap();
-        assert_eq!(serde_json::from_slice::<Profile>(&bytes).unwrap(), profile);
-        let bytes = crate::ml::json::to_bytes(&schema).unwrap();
-        assert_eq!(serde_json::from_slice::<Schema>(&bytes).unwrap(), schema);
-    }
-}
+mod tests;

@@ -1,8 +1,11 @@
-//! Tables in files: CSV and Parquet are read, Parquet is written.
+//! Tables in files: CSV and Parquet are read, compressed or in parts, Parquet is written.
 //!
 //! The only place that knows polars: it parses and writes, and everything it would guess (types,
 //! short rows, doubled names) is decided by `csv` and `infer` before or after it. What is written
 //! is the same bytes for the same table: no compression, no statistics, one thread.
+
+mod compressed;
+mod parts;
 
 use std::fs;
 use std::io::{BufWriter, Cursor, Write};
@@ -25,24 +28,79 @@ const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// Rows per row group of a file that is written.
 const ROW_GROUP_ROWS: usize = 1 << 18;
 
-/// Reads a table: `.csv`, `.tsv` and `.parquet` by their names, other files by their first bytes.
-/// It has at least one column and one row.
+/// Reads a table: `.csv`, `.tsv` and `.parquet` by their names, other files by their first bytes;
+/// gzip and zstd by their first bytes, whatever the name. A directory is one table in parts, in the
+/// order of their paths. It has at least one column and one row.
 ///
 /// # Errors
 /// When the file cannot be read or is no table: the file's name without its directory, with the
 /// line, row or column that is wrong.
 pub fn read(path: &Path) -> anyhow::Result<Table> {
     let name = path.file_name().map_or_else(|| "table".into(), |name| name.to_string_lossy());
-    let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-    let table = match extension.as_deref().and_then(|extension| extension.to_str()) {
-        Some("csv") => read_csv(bytes, b','),
-        Some("tsv") => read_csv(bytes, b'\t'),
-        Some("parquet") => read_parquet(bytes),
-        _ if bytes.starts_with(PARQUET_MAGIC) => read_parquet(bytes),
-        _ => read_csv(bytes, b','),
+    let is_pattern = !path.exists() && name.contains('*');
+    ensure!(!is_pattern, "{name} is a pattern: name the directory that holds the parts");
+    let table = match path.is_dir() {
+        true => parts::read(path),
+        false => parse(path).and_then(|part| join(vec![part])),
     };
     table.map_err(|error| error.context(name.into_owned()))
+}
+
+/// A file as it was parsed: texts have no types yet, because those follow from all rows of all
+/// parts.
+enum Part {
+    Texts { names: Vec<String>, frame: DataFrame },
+    Typed(Table),
+}
+
+fn parse(path: &Path) -> anyhow::Result<Part> {
+    let bytes = compressed::opened(fs::read(path).context("cannot read the file")?)?;
+    match format(path).as_deref() {
+        Some("csv") => parse_csv(bytes, b','),
+        Some("tsv") => parse_csv(bytes, b'\t'),
+        Some("parquet") => parse_parquet(bytes),
+        _ if bytes.starts_with(PARQUET_MAGIC) => parse_parquet(bytes),
+        _ => parse_csv(bytes, b','),
+    }
+}
+
+/// The last extension of a file's name that is none of compression, in lower case.
+fn format(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    name.rsplit_once('.').map(|(_, extension)| extension.to_owned())
+}
+
+/// One table of all rows of parts that have the same columns and are all texts or all typed.
+fn join(parts: Vec<Part>) -> anyhow::Result<Table> {
+    let mut texts: Vec<(Vec<String>, DataFrame)> = Vec::new();
+    let mut tables: Vec<Table> = Vec::new();
+    for part in parts {
+        match part {
+            Part::Texts { names, frame } => texts.push((names, frame)),
+            Part::Typed(table) => tables.push(table),
+        }
+    }
+    match (texts.as_slice(), tables.len()) {
+        ([], 1) => Ok(tables.remove(0)),
+        ([], _) => parts::stacked(&tables),
+        (_, 0) => typed(&texts),
+        _ => bail!("some parts are CSV and others Parquet: keep one of the two"),
+    }
+}
+
+/// The table of texts whose types follow from all of them.
+fn typed(parts: &[(Vec<String>, DataFrame)]) -> anyhow::Result<Table> {
+    let names = parts.first().map(|(names, _)| names.as_slice()).unwrap_or_default();
+    let column = |(at, name): (usize, &String)| -> anyhow::Result<Column> {
+        let mut texts = Vec::new();
+        for (_, frame) in parts {
+            texts.extend(frame.columns()[at].str()?.iter());
+        }
+        Ok(Column::new(name, infer::values(&texts)))
+    };
+    let columns: Vec<anyhow::Result<Column>> = names.par_iter().enumerate().map(column).collect();
+    Ok(Table::new(columns.into_iter().collect::<anyhow::Result<_>>()?)?)
 }
 
 /// Writes a table as Parquet, truth values, texts and numbers as they are, missing as null.
@@ -63,7 +121,7 @@ pub fn write_parquet(path: &Path, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_csv(mut bytes: Vec<u8>, separator: u8) -> anyhow::Result<Table> {
+fn parse_csv(mut bytes: Vec<u8>, separator: u8) -> anyhow::Result<Part> {
     let shape = csv::scan(&bytes, separator)?;
     bytes.truncate(shape.end);
     // The names are known. What stands in their place must look like nothing else: polars takes a
@@ -88,23 +146,17 @@ fn read_csv(mut bytes: Vec<u8>, separator: u8) -> anyhow::Result<Table> {
         shape.rows,
         shape.names.len()
     );
-    let columns: Vec<anyhow::Result<Column>> = (frame.columns().par_iter())
-        .zip(&shape.names)
-        .map(|(series, name)| {
-            Ok(Column::new(name, infer::values(&series.str()?.iter().collect::<Vec<_>>())))
-        })
-        .collect();
-    Ok(Table::new(columns.into_iter().collect::<anyhow::Result<_>>()?)?)
+    Ok(Part::Texts { names: shape.names, frame })
 }
 
-fn read_parquet(bytes: Vec<u8>) -> anyhow::Result<Table> {
+fn parse_parquet(bytes: Vec<u8>) -> anyhow::Result<Part> {
     ensure!(bytes.starts_with(PARQUET_MAGIC), "not a Parquet file: its first bytes are not `PAR1`");
     // A damaged file makes the library panic now and then; it holds nothing that outlives this.
-    catch_unwind(AssertUnwindSafe(|| parse_parquet(bytes)))
+    catch_unwind(AssertUnwindSafe(|| table_of(bytes).map(Part::Typed)))
         .unwrap_or_else(|_| Err(damaged("it cannot be parsed")))
 }
 
-fn parse_parquet(bytes: Vec<u8>) -> anyhow::Result<Table> {
+fn table_of(bytes: Vec<u8>) -> anyhow::Result<Table> {
     let mut reader = ParquetReader::new(Cursor::new(bytes)).set_rechunk(true);
     let schema = reader.schema().map_err(damaged)?;
     for (name, field) in schema.iter() {
@@ -202,105 +254,4 @@ fn to_series(column: &Column) -> Series {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ml::table::ColumnType;
-    use proptest::prelude::*;
-
-    fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        (dir, path)
-    }
-
-    fn read_text(text: &str) -> anyhow::Result<Table> {
-        let (_dir, path) = file("rows.csv", text.as_bytes());
-        read(&path)
-    }
-
-    fn mixed() -> Table {
-        read_text("id,n  x,r,t\n007,1,0.1,true\n008,,NA,false\n\"a,b\",-3,1e300,\n").unwrap()
-    }
-
-    #[test]
-    fn a_csv_file_gets_its_types_from_all_rows() {
-        let table = mixed();
-        let types: Vec<_> = table.columns().iter().map(Column::ty).collect();
-        let expected =
-            [ColumnType::Text, ColumnType::Integer, ColumnType::Number, ColumnType::Boolean];
-        assert_eq!(types, expected);
-        assert_eq!(table.names().collect::<Vec<_>>(), ["id", "n  x", "r", "t"]);
-        assert_eq!(table.columns()[0].text(2).as_deref(), Some("a,b"));
-        assert_eq!(table.columns()[1].values, Values::Integer(vec![Some(1), None, Some(-3)]));
-    }
-
-    #[test]
-    fn quotes_lines_and_the_bytes_of_a_compressed_file_are_only_text() {
-        let table =
-            read_text("x^,\"b \"\"q\"\"\"\r\n\"1\r\n2\",\"say \"\"hi\"\"\"\r\n,\"\"\r\n").unwrap();
-        assert_eq!(table.names().collect::<Vec<_>>(), ["x^", "b \"q\""]);
-        assert_eq!(table.columns()[0].text(0).as_deref(), Some("1\r\n2"));
-        assert_eq!(table.columns()[1].text(0).as_deref(), Some("say \"hi\""));
-        assert_eq!(table.columns()[1].text(1), None);
-    }
-
-    #[test]
-    fn a_table_is_the_same_after_parquet_and_so_are_its_bytes() {
-        let (dir, path) = file("any", b"");
-        write_parquet(&path, &mixed()).unwrap();
-        let again = dir.path().join("again.parquet");
-        write_parquet(&again, &mixed()).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), fs::read(&again).unwrap());
-        assert_eq!(read(&path).unwrap(), mixed());
-    }
-
-    #[test]
-    fn types_of_parquet_that_are_not_supported_name_their_column() {
-        let (_dir, path) = file("a.parquet", b"");
-        let narrow = Series::new("small".into(), [1i32, 2]);
-        let wide = Series::new("large".into(), [1u64, u64::MAX]);
-        let mut frame = DataFrame::new(2, vec![narrow, wide]).unwrap();
-        ParquetWriter::new(fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
-        let told = format!("{:#}", read(&path).unwrap_err());
-        assert!(told.starts_with("a.parquet: column `large` has a whole number above"), "{told}");
-        fs::write(&path, b"PAR1 and nothing of the kind").unwrap();
-        let told = format!("{:#}", read(&path).unwrap_err());
-        assert!(told.starts_with("a.parquet: the Parquet file is damaged"), "{told}");
-    }
-
-    #[test]
-    fn infinite_numbers_are_refused_with_their_row() {
-        let told = finite("x", vec![1.0, f64::NEG_INFINITY]).unwrap_err().to_string();
-        assert_eq!(told, "column `x`, row 2: -inf is not a finite number");
-    }
-
-    #[test]
-    fn a_mistake_names_the_file_and_not_its_directory() {
-        let told = format!("{:#}", read_text("a,b\n1\n").unwrap_err());
-        assert!(told.starts_with("rows.csv: line 2: 1 field where the header has 2"), "{told}");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn texts_come_back_as_they_were_written(
-            rows in proptest::collection::vec(("x[ -~\n]{0,8}", "x\\PC{0,5}"), 1..40)) {
-            let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-            let line = |(a, b): &(String, String)| format!("{},{}\n", quote(a), quote(b));
-            let lines: Vec<_> = rows.iter().map(line).collect();
-            let table = read_text(&format!("a,b\n{}", lines.concat())).unwrap();
-            for (at, (a, b)) in rows.iter().enumerate() {
-                prop_assert_eq!(table.columns()[0].text(at), Some(a.clone()));
-                prop_assert_eq!(table.columns()[1].text(at), Some(b.clone()));
-            }
-        }
-
-        #[test]
-        fn any_text_is_a_table_or_an_error(text in "[\",\n\r a1.]{0,40}") {
-            if let Ok(table) = read_text(&text) {
-                prop_assert!(table.rows() > 0);
-            }
-        }
-    }
-}
+mod tests;
