@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::cell::Cell;
-use crate::ml::features::{Encoder, Rows};
+use crate::ml::features::{Encoder, Interaction, Rows};
 use crate::ml::json;
 use crate::ml::learn::tree::TreeDocument;
 use crate::ml::learn::{Linear, Predictor, Trees};
@@ -72,6 +72,8 @@ struct Document {
     target: String,
     classes: [Value; 2],
     features: Vec<ModelFeature>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    interactions: Vec<Interaction>,
     predictor: PredictorDocument,
     training: Training,
 }
@@ -109,6 +111,9 @@ impl Model {
     ) -> Result<Model, ModelError> {
         check_classes(&classes)?;
         predictor.check(encoder.width())?;
+        if let (Predictor::Linear(_), Some(name)) = (&predictor, encoder.may_be_missing()) {
+            return Err(ModelError(format!("`{name}` may be missing, which has no log-odds")));
+        }
         let (learner, target) = (learner.to_owned(), target.to_owned());
         Ok(Model { learner, target, classes, encoder, predictor, training })
     }
@@ -130,7 +135,7 @@ impl Model {
                 document.format.chars().take(40).collect::<String>()
             )));
         }
-        let encoder = Encoder::new(document.features)?;
+        let encoder = Encoder::new(document.features, document.interactions)?;
         let predictor = read_predictor(document.predictor, &encoder)?;
         let Document { learner, target, classes, training, .. } = document;
         Model::new(&learner, &target, classes, encoder, predictor, training)
@@ -144,6 +149,7 @@ impl Model {
             target: self.target.clone(),
             classes: self.classes.clone(),
             features: self.encoder.features().to_vec(),
+            interactions: self.encoder.interactions().to_vec(),
             predictor: match &self.predictor {
                 Predictor::Linear(linear) => PredictorDocument::Linear {
                     intercept: linear.intercept,

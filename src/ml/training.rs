@@ -8,7 +8,7 @@ use ndarray::Array1;
 use serde_json::Value;
 
 use super::columns::Columns;
-use super::features::{self, Encoder, Feature, FeatureKind, FeatureParams};
+use super::features::{Encoder, FeatureParams, Fitted, fit_transform};
 use super::learn::forest::{DecisionTree, RandomForest};
 use super::learn::logistic::LogisticRegression;
 use super::learn::{Dataset, Given, LearnError, Predictor};
@@ -35,6 +35,11 @@ impl Learner {
             Learner::DecisionTree(_) => "decision_tree",
             Learner::RandomForest(_) => "random_forest",
         }
+    }
+
+    /// Whether NaN in an encoded row means "missing" to it.
+    fn takes_missing(&self) -> bool {
+        !matches!(self, Learner::LogisticRegression(_))
     }
 
     fn fit(&self, dataset: &Dataset) -> Result<(Predictor, Effort), LearnError> {
@@ -100,11 +105,8 @@ pub fn train(
     let target = column(table, &columns.target)?;
     let classes = target::classes(target, positive).map_err(anyhow::Error::msg)?;
     let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
-    if let Some(name) = features.columns.keys().find(|name| !columns.features.contains(name)) {
-        anyhow::bail!("`features.columns` names `{name}`, which is no feature");
-    }
-    let encoder = fit_features(table, &columns.features, features)?;
-    let rows = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
+    let Fitted { encoder, rows } = fit_transform(table, columns, &labels, features)?;
+    refuse_missing(&encoder, learner)?;
     let training = Training {
         rows: labels.len() as u64,
         positives: labels.iter().filter(|positive| **positive).count() as u64,
@@ -119,18 +121,16 @@ pub fn train(
     Ok(Trained { model, effort, empty })
 }
 
-fn fit_features(
-    table: &Table,
-    names: &[String],
-    params: &FeatureParams,
-) -> anyhow::Result<Encoder> {
-    let fit = |name: &String| -> anyhow::Result<Feature> {
-        let column = column(table, name)?;
-        let cells = (0..column.len()).map(|row| column.cell(row));
-        Ok(features::fit(name, FeatureKind::of(column.ty()), cells, params)?)
-    };
-    let features = names.iter().map(fit).collect::<anyhow::Result<_>>()?;
-    Encoder::new(features).map_err(anyhow::Error::msg)
+/// Refuses features that may stay missing where the learner has no use for that.
+fn refuse_missing(encoder: &Encoder, learner: &Learner) -> anyhow::Result<()> {
+    match encoder.may_be_missing() {
+        Some(name) if !learner.takes_missing() => anyhow::bail!(
+            "column `{name}` may stay missing, and `{}` takes no missing values: give it another \
+             `impute` than \"none\", and another `encode` than \"code\"",
+            learner.name()
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn column<'a>(table: &'a Table, name: &str) -> anyhow::Result<&'a super::table::Column> {

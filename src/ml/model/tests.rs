@@ -80,14 +80,57 @@ fn a_model_that_could_not_predict_is_refused() {
     refuses(&format!("{tree}/right/0"), json!(0), "no such right child");
     let number = "/features/0/transform/number";
     refuses(&format!("{number}/scale"), json!(0.0), "scale that is not positive");
-    refuses("/features/0/kind", json!("categorical"), "its transform numeric");
+    refuses("/features/0/kind", json!("categorical"), "a transform of numbers");
     let transform = json!({"one_hot": {"impute": null, "categories": ["b", "a"]}});
-    refuses("/features/0/transform", transform, "its transform categorical");
+    refuses("/features/0/transform", transform, "categories that are not sorted");
     refuses("/predictor", json!({"linear": {"intercept": 0, "coefficients": []}}), "do not name");
     refuses("/predictor", json!({"pickle": ""}), "unknown variant");
     refuses("/training", json!({"rows": -1, "positives": 0}), "not a model");
     let twice = [small()["features"][0].clone(), small()["features"][0].clone()];
     refuses("/features", json!(twice), "feature `x` comes twice");
+}
+
+#[test]
+fn a_file_of_an_earlier_program_reads_as_what_it_was() {
+    let model = Model::from_bytes(small().to_string().as_bytes()).unwrap();
+    let written: Value = serde_json::from_slice(&model.to_bytes()).unwrap();
+    let steps = json!([{"affine": {"center": 0.0, "scale": 1.0}}]);
+    let number = json!({"number": {"impute": 0.0, "steps": steps}});
+    assert_eq!(written["features"][0]["transform"], number);
+    assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+}
+
+#[test]
+fn a_transform_that_could_not_encode_is_refused() {
+    let number = "/features/0/transform/number";
+    let with = |steps: Value| json!({"impute": 0.0, "steps": steps});
+    let both = json!({"impute": 0.0, "steps": [], "mean": 0.0, "scale": 1.0});
+    refuses(number, both, "`steps`, or `mean` and `scale`");
+    let affine = json!([{"affine": {"center": 0.0, "scale": -1.0}}]);
+    refuses(number, with(affine), "scale that is not positive");
+    let quantile = json!([{"quantile": {"values": [2.0, 1.0], "distribution": "normal"}}]);
+    refuses(number, with(quantile), "quantiles that are not ascending");
+    let date = json!({"date": {"format": "%m", "parts": []}});
+    refuses("/features/0/transform", date, "no `%Y`");
+    let levels = json!({"impute": null, "categories": ["1", "2"], "rare": []});
+    let means = json!({"target": {"levels": levels, "mean": 0.5, "means": [0.5]}});
+    refuses("/features/0/transform", means, "another number of means");
+    let log_odds = json!({"linear": {"intercept": 0.0,
+        "coefficients": [{"feature": "x", "value": 1.0}]}});
+    let mut document = small();
+    document["predictor"] = log_odds;
+    document["features"][0]["transform"]["number"]["impute"] = json!(null);
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "`x` may be missing, which has no log-odds");
+    let mut document = small();
+    let joined = |right: &str| json!([{"left": "x", "right": right, "transform": "product"}]);
+    document["interactions"] = joined("z");
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "interaction `x:z` names no feature `z`");
+    document["features"][0]["transform"] = json!({"one_hot": {"impute": null, "categories": []}});
+    document["interactions"] = joined("x");
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "interaction `x:x` has columns of another kind than it joins");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::ml::cell::Cell;
-use crate::ml::features::{CategoricalParams, Encode, Impute, NumericParams, Scale};
 use crate::ml::learn::ClassWeight;
 use crate::ml::learn::forest::MaxFeatures;
 use crate::ml::random::Random;
@@ -47,15 +46,7 @@ pub(crate) fn columns(table: &Table) -> Columns {
 }
 
 pub(crate) fn feature_params() -> FeatureParams {
-    FeatureParams {
-        numeric: NumericParams { impute: Impute::Median, fill: 0.0, scale: Scale::Standard },
-        categorical: CategoricalParams {
-            impute: Impute::MostFrequent,
-            fill: "missing".to_owned(),
-            encode: Encode::OneHot,
-        },
-        columns: Default::default(),
-    }
+    FeatureParams::default()
 }
 
 pub(crate) fn learners() -> [Learner; 3] {
@@ -176,4 +167,19 @@ fn an_override_of_a_column_that_is_no_feature_is_refused() {
     params.columns.insert("leaves".to_owned(), Default::default());
     let wrong = train(&table, &columns(&table), None, &params, &learners()[0]).unwrap_err();
     assert_eq!(wrong.to_string(), "`features.columns` names `leaves`, which is no feature");
+}
+
+#[test]
+fn a_learner_without_missing_values_names_the_column_and_the_mend() {
+    let table = table(200);
+    let refuse = |params: serde_json::Value| {
+        let params = serde_json::from_value(params).unwrap();
+        train(&table, &columns(&table), None, &params, &learners()[0]).unwrap_err().to_string()
+    };
+    let wrong = refuse(json!({"columns": {"a": {"impute": "none"}}}));
+    let expected = "column `a` may stay missing, and `logistic_regression` takes no missing \
+                    values: give it another `impute` than \"none\", and another `encode` than \
+                    \"code\"";
+    assert_eq!(wrong, expected);
+    assert!(refuse(json!({"columns": {"colour": {"encode": "code"}}})).contains("`colour`"));
 }
