@@ -146,6 +146,9 @@ fn roc_auc(model: &Model, table: &Table) -> anyhow::Result<crate::ml::metrics::D
 }
 
 #[cfg(test)]
+pub(crate) use features::tests as transforms;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -16,7 +16,7 @@ use crate::ml::learn::tree::TreeDocument;
 use crate::ml::learn::{Linear, Predictor, Trees};
 use crate::ml::table::Table;
 
-pub use crate::ml::features::{Feature as ModelFeature, FeatureKind};
+pub use crate::ml::features::{DateFormat, Feature as ModelFeature, FeatureKind};
 
 /// The format of a model file.
 pub const FORMAT: &str = "pipeline.model/1";

@@ -213,6 +213,18 @@ impl DateFormat {
         }
     }
 
+    /// A date as it is written: 2000-01-01, or 1970-01-01 as a number.
+    pub fn example(&self) -> String {
+        let Way::Items(items) = &self.way else { return "0".to_owned() };
+        let show = |item: &Item| match item {
+            Item::Same(same) => same.to_string(),
+            Item::Number('Y') => "2000".to_owned(),
+            Item::Number('m' | 'd') => "01".to_owned(),
+            Item::Number(_) => "00".to_owned(),
+        };
+        items.iter().map(show).collect()
+    }
+
     /// Whether it says at what time of the day.
     fn has_hours(&self) -> bool {
         match &self.way {
@@ -391,6 +403,7 @@ mod tests {
         assert_eq!(parts(&format("%Y-%m-%dT%H:%M:%SZ"), text("2024-02-29T12:00:00Z")), Some(noon));
         assert_eq!(parts(&format("epoch_seconds"), Cell::Number(1_709_208_000.0)), Some(noon));
         assert_eq!(parts(&format("epoch_milliseconds"), Cell::Number(1_709_208e6)), Some(noon));
+        assert_eq!(format("%d.%m.%Y %H:%M").example(), "01.01.2000 00:00");
         let before = [1969.0, 12.0, 31.0, 2.0, 23.0, -18_262.0 - 1.0 / 24.0];
         assert_eq!(parts(&format("epoch_seconds"), Cell::Number(-3600.0)), Some(before));
     }

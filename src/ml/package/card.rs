@@ -103,6 +103,9 @@ fn valid(field: &InputField) -> String {
     if let (Some(min), Some(max)) = (field.min, field.max) {
         return format!("{} to {}", show(min), show(max));
     }
+    if let Some(format) = &field.date {
+        return format!("a date of the format {format}");
+    }
     let Some(categories) = &field.categories else { return "any".to_owned() };
     let listed = categories.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");
     match categories.len().saturating_sub(MAX_LISTED) {
