@@ -3,6 +3,7 @@
 //! Knows neither the engine nor HTTP. Everything here gives the same bits on every thread count:
 //! sums run in a fixed order, `exp` and `ln` come from `libm`, random numbers from `rand_chacha`.
 
+pub mod calibration;
 pub mod cell;
 pub mod columns;
 pub mod csv;

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ml::calibration::Calibration;
 use crate::ml::cell::Cell;
 use crate::ml::features::{Encoder, Interaction, Rows};
 use crate::ml::json;
@@ -32,6 +33,7 @@ pub struct Model {
     classes: [Value; 2],
     encoder: Encoder,
     predictor: Predictor,
+    calibration: Option<Calibration>,
     training: Training,
 }
 
@@ -75,6 +77,8 @@ struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     interactions: Vec<Interaction>,
     predictor: PredictorDocument,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
     training: Training,
 }
 
@@ -115,7 +119,17 @@ impl Model {
             return Err(ModelError(format!("`{name}` may be missing, which has no log-odds")));
         }
         let (learner, target) = (learner.to_owned(), target.to_owned());
-        Ok(Model { learner, target, classes, encoder, predictor, training })
+        let calibration = None;
+        Ok(Model { learner, target, classes, encoder, predictor, calibration, training })
+    }
+
+    /// The same model with what its probabilities become; a calibration that it has is replaced.
+    ///
+    /// # Errors
+    /// A calibration that is none.
+    pub fn calibrated(self, calibration: Calibration) -> Result<Model, ModelError> {
+        calibration.check().map_err(|flaw| ModelError(flaw.to_owned()))?;
+        Ok(Model { calibration: Some(calibration), ..self })
     }
 
     /// Reads a model file.
@@ -137,8 +151,12 @@ impl Model {
         }
         let encoder = Encoder::new(document.features, document.interactions)?;
         let predictor = read_predictor(document.predictor, &encoder)?;
-        let Document { learner, target, classes, training, .. } = document;
-        Model::new(&learner, &target, classes, encoder, predictor, training)
+        let Document { learner, target, classes, calibration, training, .. } = document;
+        let model = Model::new(&learner, &target, classes, encoder, predictor, training)?;
+        match calibration {
+            Some(calibration) => model.calibrated(calibration),
+            None => Ok(model),
+        }
     }
 
     /// The canonical bytes of the model file.
@@ -159,6 +177,7 @@ impl Model {
                     PredictorDocument::Trees(trees.0.iter().map(TreeDocument::of).collect())
                 }
             },
+            calibration: self.calibration.clone(),
             training: self.training.clone(),
         };
         json::to_bytes(&document).expect("a checked model is JSON")
@@ -199,7 +218,13 @@ impl Model {
         &self.predictor
     }
 
-    /// The weights of a linear model by encoded feature; `None` for another.
+    /// What becomes of the predictor's probability, if anything does.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// The weights of a linear model by encoded feature, in log-odds before any calibration; `None`
+    /// for another model.
     pub fn coefficients(&self) -> Option<Vec<Coefficient>> {
         let Predictor::Linear(linear) = &self.predictor else { return None };
         let named = self.encoder.encoded_names().into_iter().zip(&linear.coefficients);
@@ -216,7 +241,8 @@ impl Model {
     pub fn probability_with(&self, row: &[Cell], scratch: &mut Vec<f64>) -> f64 {
         scratch.resize(self.encoder.width(), 0.0);
         self.encoder.encode(row, scratch);
-        self.predictor.probability(scratch)
+        let probability = self.predictor.probability(scratch);
+        self.calibration.as_ref().map_or(probability, |calibration| calibration.apply(probability))
     }
 
     /// The probability of the positive class for every row of a table, in their order.

@@ -17,4 +17,5 @@ mod reproducible;
 mod scikit_learn;
 mod selection;
 mod service;
+mod transforms;
 mod verbs;

@@ -99,7 +99,8 @@ pub fn fit(
         let params = categorical(name, &params.categorical, &own)?;
         if params.unseen == Unseen::Error && kind != FeatureKind::Categorical {
             return Err(FitError(format!(
-                "column `{name}` holds numbers: `unseen = \"error\"` is for texts"
+                "column `{name}` holds numbers: `unseen = \"error\"` is for texts, give it another \
+                 `unseen`"
             )));
         }
         let counts = Counts::of(name, kind, cells.clone())?;

@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::category::Place;
+use super::category::{Levels, Place};
 use super::transform::{Transform, by_category};
 use super::{Feature, FeatureKind, LARGEST};
 use crate::ml::cell::Cell;
@@ -93,7 +93,10 @@ impl Interaction {
         match &self.transform {
             Joined::Product => left.transform.may_be_missing() || right.transform.may_be_missing(),
             Joined::ByCategory => left.transform.may_be_missing(),
-            Joined::Cross(transform) => transform.may_be_missing(),
+            Joined::Cross(Transform::Code(_)) => true,
+            Joined::Cross(transform) => {
+                transform.may_be_missing() && [left, right].into_iter().any(stays_missing)
+            }
         }
     }
 
@@ -132,16 +135,24 @@ fn number((feature, cell): Given<'_>) -> f64 {
     feature.transform.number().map_or(0.0, |number| number.encode(given))
 }
 
-/// The pair of two categories, `left:right`; missing when one of them is. A colon or a backslash
-/// within a category gets a backslash before it, so that no two pairs look the same.
+/// Whether a missing category of a column stays missing.
+fn stays_missing(feature: &Feature) -> bool {
+    feature.transform.levels().is_some_and(Levels::may_be_missing)
+}
+
+/// The pair of two categories, `left:right`; missing when one of them stays missing. A colon or a
+/// backslash within a category gets a backslash before it, so that no two pairs look the same.
 pub(super) fn cross(left: Given<'_>, right: Given<'_>) -> Cell {
     let text = |(feature, cell): Given<'_>| {
         let levels = feature.transform.levels()?;
         let text = levels.text(cell, feature.kind)?;
         Some(text.replace('\\', "\\\\").replace(':', "\\:"))
     };
+    let is_missing = |(feature, cell): Given<'_>| *cell == Cell::Missing && stays_missing(feature);
     match (text(left), text(right)) {
         (Some(left), Some(right)) => Cell::Text(format!("{left}:{right}")),
-        _ => Cell::Missing,
+        _ if is_missing(left) || is_missing(right) => Cell::Missing,
+        // A cell of the wrong kind on either side is one here: it counts as unseen.
+        _ => Cell::Number(0.0),
     }
 }

@@ -6,12 +6,12 @@
 //! (`fit`): it alone knows the target, and it shows a learner rows that were encoded by folds where
 //! a transform has seen the target. Knows no learner; `table` alone knows tables.
 //!
-//! What is not there is explicit: a missing cell takes the imputed value, or stays NaN where nothing
-//! is imputed (`may_be_missing` says where); a category that was not seen in training is all zeros
-//! under one-hot, -1 under ordinal, NaN as a code and the mean of all rows under target encoding
-//! (scikit-learn's `handle_unknown="ignore"`, `unknown_value=-1` and its `TargetEncoder`). A cell of
-//! the wrong kind (a text where a number is expected) counts as unseen, too: callers that must
-//! refuse it do so before.
+//! What is not there is explicit: a missing cell takes the imputed value, or stays NaN where
+//! nothing is imputed (`may_be_missing` says where); a category that was not seen in training is
+//! all zeros under one-hot, -1 under ordinal, NaN as a code and the mean of all rows under target
+//! encoding (scikit-learn's `handle_unknown="ignore"`, `unknown_value=-1` and its
+//! `TargetEncoder`). A cell of the wrong kind (a text where a number is expected) counts as unseen,
+//! too: callers that must refuse it do so before.
 
 mod category;
 mod date;
