@@ -94,7 +94,7 @@ enum PredictorDocument {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Coefficient {
-    /// The encoded feature: `column`, or `column=category`.
+    /// The encoded feature, by the name that the encoder gives it: `column`, `column=category`, ….
     pub feature: String,
     /// Its weight, in log-odds per unit.
     pub value: f64,

@@ -177,3 +177,67 @@ fn other_validation_rows_change_no_model() {
     assert_eq!(outputs(&one, "stage.\"train@"), outputs(&other, "stage.\"train@"));
     assert_ne!(outputs(&one, "stage.\"calibrate@"), outputs(&other, "stage.\"calibrate@"));
 }
+
+/// A block of the documentation, without what it is fenced by.
+fn documented(first_line: &str) -> String {
+    let docs = include_str!("../../docs/CONFIGURATION.md");
+    let start = docs.find(&format!("```toml\n{first_line}\n")).unwrap() + "```toml\n".len();
+    docs[start..].split("```").next().unwrap().to_owned()
+}
+
+/// Rows with the columns of the documentation.
+fn documented_rows(n: u64) -> String {
+    let mut text = "age,plan,region,city,branch,joined,left\n".to_owned();
+    for row in 0..n {
+        let mixed = (row + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let draw = |shift: u32, n: u64| (mixed >> shift) % n;
+        let age = if draw(7, 12) == 0 { String::new() } else { (18 + draw(11, 60)).to_string() };
+        let (plan, region) = (["basic", "gold"][draw(13, 2) as usize], draw(17, 5));
+        let (city, branch, day) = (draw(19, 60), draw(23, 8), 1 + draw(29, 28));
+        let left = u8::from(draw(31, 100) < 15 + 40 * draw(13, 2));
+        let joined = format!("202{}-0{}-{day:02}", draw(37, 5), 1 + draw(41, 9));
+        text += &format!("{age},{plan},r{region},c{city},{branch},{joined},{left}\n");
+    }
+    text
+}
+
+#[test]
+fn what_the_documentation_shows_runs_from_split_to_package() {
+    let lab = Lab::empty();
+    lab.write("rows.csv", &documented_rows(900));
+    lab.write(
+        "pipeline.toml",
+        "name = \"documented\"\nseed = 3\n\
+         stages = [\"profile\", \"split\", \"train\", \"calibrate\", \"evaluate\", \"package\"]\n\
+         [data]\nrows = \"rows.csv\"\n[defaults.columns]\nleft = \"target\"\n\
+         plan = [\"feature\", \"segment\"]\n",
+    );
+    let stage = |name: &str, inputs: &str, rest: &str| {
+        let kind = format!("kind = \"{name}\"\n[inputs]\n{inputs}\n{rest}");
+        lab.write(&format!("stages/{name}.toml"), &kind);
+    };
+    stage("profile", "table = \"data.rows\"", "");
+    stage("split", "table = \"data.rows\"", "");
+    let features = documented("[params.features.numeric]");
+    let forest = "[[variant]]\nname = \"forest\"\nparams = { learner = \"random_forest\", \
+                  n_estimators = 20, class_weight = \"balanced\" }\n";
+    stage("train", "train = \"split.train\"", &format!("{features}\n{forest}"));
+    lab.write("stages/calibrate.toml", &documented("kind = \"calibrate\""));
+    let sides = "validation = \"split.validation\"\ntest = \"split.test\"";
+    let models = "models = [\"train.model\", \"calibrate.model\"]";
+    stage("evaluate", &format!("{models}\n{sides}"), "");
+    let package = "model = \"evaluate.champion\"\nmetrics = \"evaluate.metrics\"\n\
+                   schema = \"profile.schema\"\nreference = \"split.test\"";
+    stage("package", package, "");
+    lab.call(&["run", "--no-serve"]).expect(0).tells("log_loss");
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    let overall = |variant: &str, metric: &str| {
+        metrics["variants"][variant]["validation"]["overall"][metric].as_f64().unwrap()
+    };
+    // The order of the rows stays as it is; the rates become right.
+    assert_eq!(overall("forest", "roc_auc"), overall("calibrate", "roc_auc"));
+    assert!(overall("calibrate", "log_loss") < overall("forest", "log_loss"));
+    let schema = lab.json("outputs/package/package/schema.json");
+    let joined = schema["fields"].as_array().unwrap().iter().find(|it| it["name"] == "joined");
+    assert_eq!(joined.unwrap()["date"], "%Y-%m-%d");
+}

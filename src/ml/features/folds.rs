@@ -34,7 +34,7 @@ pub(super) fn folds(
         let mut first = [0; 8];
         hasher.finalize_xof().fill(&mut first);
         // The n equal parts of 2^64.
-        (u128::from(u64::from_le_bytes(first)) * n as u128 >> 64) as usize
+        ((u128::from(u64::from_le_bytes(first)) * n as u128) >> 64) as usize
     };
     let folds: Vec<usize> = identities.par_iter().zip(&orders).map(draw).collect();
     match folds.first() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Service;
 use crate::kinds::train::transforms::{cells, deviations, fitted, model, table};
+use crate::ml::calibration::{Calibration, Method};
 use crate::ml::model::Model;
 use crate::ml::package::write::{self, Parts, Texts};
 use crate::ml::schema::Schema;
@@ -37,7 +38,10 @@ fn schema(table: &Table) -> Schema {
 }
 
 fn service(features: &Value, table: &Table) -> (Service, Model) {
-    let model = Model::from_bytes(&model(&fitted(table, features).encoder)).unwrap();
+    serve(Model::from_bytes(&model(&fitted(table, features).encoder)).unwrap(), table)
+}
+
+fn serve(model: Model, table: &Table) -> (Service, Model) {
     let text = || "a text".to_owned();
     let texts =
         Texts { name: text(), description: text(), intended_use: text(), limitations: text() };
@@ -79,6 +83,25 @@ fn every_transform_is_served_with_the_bits_of_the_batch() {
         for (answer, expected) in answers.as_array().unwrap().iter().zip(&batch) {
             let probability = answer["probability"].as_f64().unwrap();
             assert_eq!(probability.to_bits(), expected.to_bits(), "{features}");
+        }
+    }
+}
+
+#[test]
+fn a_calibrated_model_is_served_with_the_bits_of_the_batch() {
+    let table = table(60, false);
+    let plain = model(&fitted(&table, &deviations()[0]).encoder);
+    for method in [Method::Sigmoid, Method::Isotonic] {
+        let (scores, labels) = ([0.1, 0.4, 0.5, 0.9], [false, true, false, true]);
+        let calibration = Calibration::fit(method, &scores, &labels).unwrap();
+        let model = Model::from_bytes(&plain).unwrap().calibrated(calibration).unwrap();
+        let (service, model) = serve(model, &table);
+        let batch = model.probabilities(&table).unwrap();
+        assert_ne!(batch, Model::from_bytes(&plain).unwrap().probabilities(&table).unwrap());
+        for row in 0..10 {
+            let (status, answer) = service.post(record(&table, row).to_string());
+            let probability = answer["probability"].as_f64().unwrap();
+            assert_eq!((status, probability.to_bits()), (200, batch[row].to_bits()));
         }
     }
 }

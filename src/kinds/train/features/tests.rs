@@ -5,6 +5,7 @@
 
 use engine::kind::Kind as _;
 use engine::params::Presence;
+use proptest::prelude::*;
 use serde_json::Map;
 
 use super::super::{Params, Train};
@@ -270,6 +271,42 @@ fn every_transform_gives_the_same_bytes_on_any_number_of_threads() {
     for n in [2, 8] {
         for ((a, b), features) in on_threads(n).iter().zip(&one).zip(configurations()) {
             assert!(a == b, "{features} on {n} threads");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn damaged_transforms_never_panic_and_what_is_read_predicts(
+        which in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        row in 0..40_usize,
+    ) {
+        thread_local! {
+            static MODELS: Vec<Vec<u8>> = deviations()
+                .iter()
+                .map(|features| model(&fitted(&table(40, false), features).encoder))
+                .collect();
+            static ROWS: Table = table(40, true);
+        }
+        let mut bytes = MODELS.with(|all| which.get(all).clone());
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            // Digits and punctuation get further than any byte.
+            let byte = if byte < 128 { b"0123456789-,.:[]{}\"en"[usize::from(byte % 21)] } else { byte };
+            bytes[at] = byte;
+        }
+        if let Ok(model) = Model::from_bytes(&bytes) {
+            let mut given = ROWS.with(|rows| cells(rows, row));
+            for _ in 0..3 {
+                prop_assert!((0.0..=1.0).contains(&model.probability(&given)));
+                // Cells of another kind than the columns.
+                given.rotate_left(2);
+            }
+            prop_assert!((0.0..=1.0).contains(&model.probability(&[])));
+            prop_assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
         }
     }
 }
