@@ -183,3 +183,48 @@ fn a_learner_without_missing_values_names_the_column_and_the_mend() {
     assert_eq!(wrong, expected);
     assert!(refuse(json!({"columns": {"colour": {"encode": "code"}}})).contains("`colour`"));
 }
+
+/// A column of nearly unique texts, encoded by the mean of the target, takes a learner away from
+/// what matters when each row's own target is part of it, and does no harm out of fold.
+#[test]
+fn a_column_that_names_rows_misleads_no_learner() {
+    use crate::ml::metrics::Curve;
+    let mut random = Random::new([4; 32]);
+    let names = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
+    let with = |table: &Table, values: Values| {
+        let mut columns = table.columns().to_vec();
+        columns.retain(|column| column.name != "name");
+        columns.push(Column::new("name", values));
+        Table::new(columns).unwrap()
+    };
+    let all = with(&table(4000), Values::Text(names));
+    let [seen, unseen] = [0..2000, 2000..4000].map(|rows| all.take(&rows.collect::<Vec<_>>()));
+    let target = json!({"columns": {"name": {"encode": "target", "smooth": 1.0}}});
+    let params: FeatureParams = serde_json::from_value(target).unwrap();
+    let labels_of = |table: &Table| {
+        target::labels(table.column("leaves").unwrap(), &[json!("No"), json!("Yes")]).unwrap()
+    };
+    let encoder =
+        fit_transform(&seen, &columns(&seen), &labels_of(&seen), &params).unwrap().encoder;
+    let at = encoder.encoded_names().iter().position(|name| name == "name").unwrap();
+    // The table as someone would make it who encodes all rows by all rows.
+    let naive = |table: &Table| {
+        let rows = encoder.encode_table(table).unwrap();
+        with(table, Values::Number(rows.column(at).to_vec()))
+    };
+    let without = |table: &Table| with(table, Values::Text(vec![None; table.rows()]));
+    for learner in learners() {
+        let auc = |seen: &Table, unseen: &Table, params: &FeatureParams| {
+            let model = train(seen, &columns(seen), None, params, &learner).unwrap().model;
+            let scores = model.probabilities(unseen).unwrap();
+            Curve::new(&labels_of(unseen), &scores).roc_auc().unwrap()
+        };
+        let fair = auc(&seen, &unseen, &params);
+        let ignored = auc(&without(&seen), &without(&unseen), &feature_params());
+        let misled = auc(&naive(&seen), &naive(&unseen), &feature_params());
+        let told =
+            format!("{}: {fair} out of fold, {ignored} without, {misled} naive", learner.name());
+        assert!(fair > ignored - 0.03, "{told}");
+        assert!(misled < fair - 0.05, "{told}");
+    }
+}
