@@ -84,8 +84,9 @@ impl Isotonic {
             0 => y[0],
             _ if above == x.len() => y[above - 1],
             _ => {
-                let slope = (y[above] - y[above - 1]) / (x[above] - x[above - 1]);
-                let between = y[above - 1] + slope * (probability - x[above - 1]);
+                // Divided first: two points may be too close for a slope.
+                let part = (probability - x[above - 1]) / (x[above] - x[above - 1]);
+                let between = y[above - 1] + (y[above] - y[above - 1]) * part;
                 // Rounding must not leave the step.
                 between.clamp(y[above - 1], y[above])
             }

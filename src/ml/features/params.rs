@@ -319,10 +319,11 @@ pub(super) fn numeric(
     common: &NumericParams,
     own: &ColumnParams,
 ) -> Result<NumericParams, FitError> {
+    let holds = if own.date.is_some() { "dates" } else { "numbers" };
     let is_wrong = own.impute == Some(Impute::Auto);
     if is_wrong || own.categorical_only().iter().any(|(_, is_given)| *is_given) {
         return Err(FitError(format!(
-            "column `{name}` holds numbers: it takes `impute` median, mean, most_frequent, \
+            "column `{name}` holds {holds}: it takes `impute` median, mean, most_frequent, \
              constant or none, `fill`, `indicator`, `scale`, `n_quantiles` and \
              `output_distribution`, unless `kind = \"categorical\"`"
         )));
@@ -330,7 +331,7 @@ pub(super) fn numeric(
     let fill = match &own.fill {
         None => common.fill,
         Some(value) => value.as_f64().ok_or_else(|| {
-            FitError(format!("column `{name}` holds numbers, its `fill` is {value}"))
+            FitError(format!("column `{name}` holds {holds}, its `fill` is {value}"))
         })?,
     };
     Ok(NumericParams {

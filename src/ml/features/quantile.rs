@@ -72,21 +72,23 @@ impl Quantiles {
         let from_below = match lower {
             0 => 0.0,
             _ if lower == n => share(n - 1, n),
-            _ => share(lower - 1, n) + self.slope(lower) * (x - xs[lower - 1]),
+            _ => share(lower - 1, n) + self.rise(lower, x - xs[lower - 1]),
         };
         let upper = xs.partition_point(|value| *value < x);
         let from_above = match upper {
             0 => 0.0,
             _ if upper == n => share(n - 1, n),
-            _ => share(upper, n) - self.slope(upper) * (xs[upper] - x),
+            _ => share(upper, n) - self.rise(upper, xs[upper] - x),
         };
         0.5 * (from_below + from_above)
     }
 
-    /// By how much the place rises per unit below the quantile `i`, which is above the one before.
-    fn slope(&self, i: usize) -> f64 {
+    /// By how much the place rises over a distance below the quantile `i`, which is above the one
+    /// before. The distance is divided first: two quantiles may be too close for a slope.
+    fn rise(&self, i: usize, distance: f64) -> f64 {
         let n = self.values.len();
-        (share(i, n) - share(i - 1, n)) / (self.values[i] - self.values[i - 1])
+        let part = distance / (self.values[i] - self.values[i - 1]);
+        (share(i, n) - share(i - 1, n)) * part
     }
 
     /// What `place` relies on, for quantiles that were read from a file.
@@ -246,6 +248,13 @@ mod tests {
         assert_eq!(quantiles.place(0.5), 0.125);
         assert_eq!((quantiles.place(-9.0), quantiles.place(9.0)), (0.0, 1.0));
         assert!(quantiles.place(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn quantiles_that_are_as_close_as_numbers_can_be_have_places() {
+        let tiny = f64::from_bits(1);
+        let quantiles = Quantiles::fit(&[0.0, tiny, 2.0 * tiny], 3, Distribution::Uniform);
+        assert_eq!(quantiles.place(tiny), 0.5);
     }
 
     #[test]
