@@ -2,6 +2,7 @@
 //!
 //! To add one: a file here, a line in `KINDS`. Help, checks and fingerprints follow from that.
 
+pub mod calibrate;
 pub mod command;
 pub mod evaluate;
 pub mod log;
@@ -24,6 +25,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &validate::Validate,
     &split::Split,
     &train::Train,
+    &calibrate::Calibrate,
     &evaluate::Evaluate,
     &log::Log,
     &package::Package,

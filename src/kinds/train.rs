@@ -56,7 +56,9 @@ impl Kind for Train {
     }
 
     fn check(&self, params: &Value) -> Vec<Complaint> {
-        shared::check_columns(params)
+        let mut complaints = shared::check_columns(params);
+        complaints.extend(features::check(params));
+        complaints
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
@@ -83,7 +85,8 @@ impl Kind for Train {
     }
 
     fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
-        let params: Params = context.params()?;
+        let mut params: Params = context.params()?;
+        params.features.seed = context.seed("folds");
         let table = table_file::read(context.input("train"))?;
         shared::check_roles(&params.columns, &table)?;
         let columns = Columns::of(&table, &params.columns).map_err(anyhow::Error::msg)?;
@@ -157,6 +160,9 @@ fn roc_auc(model: &Model, table: &Table) -> anyhow::Result<crate::ml::metrics::D
 }
 
 #[cfg(test)]
+pub(crate) use features::tests as transforms;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -165,10 +171,10 @@ mod tests {
         let ty = Train.params();
         let checked = ty.check(&json!({"learner": "logistic_regression", "C": 2})).unwrap();
         assert_eq!(checked["C"], json!(2.0));
-        assert_eq!(checked["features"]["numeric"]["scale"], "standard");
+        assert_eq!(checked["features"]["numeric"]["scale"], json!(["standard"]));
         assert_eq!(checked["features"]["categorical"]["encode"], "one_hot");
         let checked = ty.check(&json!({"learner": "random_forest"})).unwrap();
-        assert_eq!(checked["features"]["numeric"]["scale"], "none");
+        assert_eq!(checked["features"]["numeric"]["scale"], json!(["none"]));
         assert_eq!((&checked["n_estimators"], &checked["max_depth"]), (&json!(100), &json!(16)));
         let wrong = ty.check(&json!({"learner": "decision_tree", "C": 1.0})).unwrap_err();
         assert_eq!(wrong[0].message, "unknown parameter `C` for learner `decision_tree`");

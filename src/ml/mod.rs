@@ -4,6 +4,7 @@
 //! sums run in a fixed order, `exp` and `ln` come from `libm`, random numbers from `rand_chacha`.
 
 pub mod association;
+pub mod calibration;
 pub mod cell;
 pub mod columns;
 pub mod condition;

@@ -9,15 +9,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ml::calibration::Calibration;
 use crate::ml::cell::Cell;
-use crate::ml::features::{Encoder, Rows};
+use crate::ml::features::{Encoder, Interaction, Rows};
 use crate::ml::json;
 use crate::ml::learn::document::TreeDocument;
 use crate::ml::learn::tree::Tree;
 use crate::ml::learn::{Boosted, Linear, Predictor, Trees};
 use crate::ml::table::Table;
 
-pub use crate::ml::features::{Feature as ModelFeature, FeatureKind};
+pub use crate::ml::features::{DateFormat, Feature as ModelFeature, FeatureKind};
 
 /// The format of a model file.
 pub const FORMAT: &str = "pipeline.model/1";
@@ -33,6 +34,7 @@ pub struct Model {
     classes: [Value; 2],
     encoder: Encoder,
     predictor: Predictor,
+    calibration: Option<Calibration>,
     training: Training,
 }
 
@@ -73,7 +75,11 @@ struct Document {
     target: String,
     classes: [Value; 2],
     features: Vec<ModelFeature>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    interactions: Vec<Interaction>,
     predictor: PredictorDocument,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
     training: Training,
 }
 
@@ -90,7 +96,7 @@ enum PredictorDocument {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Coefficient {
-    /// The encoded feature: `column`, or `column=category`.
+    /// The encoded feature, by the name that the encoder gives it: `column`, `column=category`, ….
     pub feature: String,
     /// Its weight, in log-odds per unit.
     pub value: f64,
@@ -111,8 +117,21 @@ impl Model {
     ) -> Result<Model, ModelError> {
         check_classes(&classes)?;
         predictor.check(encoder.width())?;
+        if let (Predictor::Linear(_), Some(name)) = (&predictor, encoder.may_be_missing()) {
+            return Err(ModelError(format!("`{name}` may be missing, which has no log-odds")));
+        }
         let (learner, target) = (learner.to_owned(), target.to_owned());
-        Ok(Model { learner, target, classes, encoder, predictor, training })
+        let calibration = None;
+        Ok(Model { learner, target, classes, encoder, predictor, calibration, training })
+    }
+
+    /// The same model with what its probabilities become; a calibration that it has is replaced.
+    ///
+    /// # Errors
+    /// A calibration that is none.
+    pub fn calibrated(self, calibration: Calibration) -> Result<Model, ModelError> {
+        calibration.check().map_err(|flaw| ModelError(flaw.to_owned()))?;
+        Ok(Model { calibration: Some(calibration), ..self })
     }
 
     /// Reads a model file.
@@ -132,10 +151,14 @@ impl Model {
                 document.format.chars().take(40).collect::<String>()
             )));
         }
-        let encoder = Encoder::new(document.features)?;
+        let encoder = Encoder::new(document.features, document.interactions)?;
         let predictor = read_predictor(document.predictor, &encoder)?;
-        let Document { learner, target, classes, training, .. } = document;
-        Model::new(&learner, &target, classes, encoder, predictor, training)
+        let Document { learner, target, classes, calibration, training, .. } = document;
+        let model = Model::new(&learner, &target, classes, encoder, predictor, training)?;
+        match calibration {
+            Some(calibration) => model.calibrated(calibration),
+            None => Ok(model),
+        }
     }
 
     /// The canonical bytes of the model file.
@@ -146,7 +169,9 @@ impl Model {
             target: self.target.clone(),
             classes: self.classes.clone(),
             features: self.encoder.features().to_vec(),
+            interactions: self.encoder.interactions().to_vec(),
             predictor: self.predictor_document(),
+            calibration: self.calibration.clone(),
             training: self.training.clone(),
         };
         json::to_bytes(&document).expect("a checked model is JSON")
@@ -201,7 +226,13 @@ impl Model {
         &self.predictor
     }
 
-    /// The weights of a linear model by encoded feature; `None` for another.
+    /// What becomes of the predictor's probability, if anything does.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// The weights of a linear model by encoded feature, in log-odds before any calibration; `None`
+    /// for another model.
     pub fn coefficients(&self) -> Option<Vec<Coefficient>> {
         let Predictor::Linear(linear) = &self.predictor else { return None };
         let named = self.encoder.encoded_names().into_iter().zip(&linear.coefficients);
@@ -218,7 +249,8 @@ impl Model {
     pub fn probability_with(&self, row: &[Cell], scratch: &mut Vec<f64>) -> f64 {
         scratch.resize(self.encoder.width(), 0.0);
         self.encoder.encode(row, scratch);
-        self.predictor.probability(scratch)
+        let probability = self.predictor.probability(scratch);
+        self.calibration.as_ref().map_or(probability, |calibration| calibration.apply(probability))
     }
 
     /// The probability of the positive class for every row of a table, in their order.
@@ -236,6 +268,9 @@ impl Model {
             }
             let mut probabilities = vec![0.0; n_rows];
             self.predictor.probabilities(&encoded, width, &mut probabilities);
+            if let Some(calibration) = &self.calibration {
+                probabilities.iter_mut().for_each(|p| *p = calibration.apply(*p));
+            }
             probabilities
         }))
     }

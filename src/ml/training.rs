@@ -3,13 +3,15 @@
 //! Transforms and learner see the rows that they are given and no others, so nothing of validation
 //! or test can leak. Knows no files and no stages.
 
+use std::collections::BTreeMap;
+
 use linfa::ParamGuard;
 use linfa::traits::Fit;
 use ndarray::Array1;
 use serde_json::Value;
 
 use super::columns::Columns;
-use super::features::{self, Encoder, Feature, FeatureKind, FeatureParams};
+use super::features::{Encoder, FeatureParams, Fitted, fit_transform};
 use super::learn::boosting::GradientBoosting;
 use super::learn::forest::{DecisionTree, RandomForest};
 use super::learn::logistic::LogisticRegression;
@@ -28,8 +30,9 @@ pub enum Learner {
     DecisionTree(DecisionTree),
     /// The mean of many trees.
     RandomForest(RandomForest),
-    /// The sum of many trees, each of which mends what those before it got wrong.
-    GradientBoosting(GradientBoosting),
+    /// The sum of many trees, each of which mends what those before it got wrong; and the columns
+    /// with which the prediction must rise (1) or fall (-1), other things being equal.
+    GradientBoosting(GradientBoosting, BTreeMap<String, i8>),
 }
 
 impl Learner {
@@ -40,13 +43,37 @@ impl Learner {
             Learner::DecisionTree(_) => "decision_tree",
             Learner::RandomForest(forest) if forest.draw_thresholds => "extra_trees",
             Learner::RandomForest(_) => "random_forest",
-            Learner::GradientBoosting(_) => "gradient_boosting",
+            Learner::GradientBoosting(..) => "gradient_boosting",
         }
     }
 
     /// Whether rows to stop by have a say in the model.
     pub fn stops_early(&self) -> bool {
-        matches!(self, Learner::GradientBoosting(params) if params.early_stopping_rounds > 0)
+        matches!(self, Learner::GradientBoosting(params, _) if params.early_stopping_rounds > 0)
+    }
+
+    /// The same with what is known of the encoded features.
+    ///
+    /// # Errors
+    /// A column that must be monotone and is not one encoded number.
+    fn with_hints(mut self, encoder: &Encoder) -> anyhow::Result<Learner> {
+        let is_categorical = encoder.category_counts().iter().map(Option::is_some).collect();
+        match &mut self {
+            Learner::LogisticRegression(_) => {}
+            Learner::DecisionTree(tree) | Learner::RandomForest(RandomForest { tree, .. }) => {
+                tree.hints.is_categorical = is_categorical;
+            }
+            Learner::GradientBoosting(params, monotone) => {
+                params.hints.monotone = directions(encoder, monotone)?;
+                params.hints.is_categorical = is_categorical;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether NaN in an encoded row means "missing" to it.
+    fn takes_missing(&self) -> bool {
+        !matches!(self, Learner::LogisticRegression(_))
     }
 
     fn fit(
@@ -70,13 +97,30 @@ impl Learner {
                 let effort = grown(&trees.0, None);
                 Ok((Predictor::Trees(trees), effort))
             }
-            Learner::GradientBoosting(params) => {
+            Learner::GradientBoosting(params, _) => {
                 let fitted = Given::new(params.clone()).check()?.fit_until(dataset, stop_by)?;
                 let effort = grown(&fitted.boosted.trees, fitted.best_round);
                 Ok((Predictor::Boosted(fitted.boosted), effort))
             }
         }
     }
+}
+
+/// The directions of all encoded features, 0 for those that may go either way.
+fn directions(encoder: &Encoder, monotone: &BTreeMap<String, i8>) -> anyhow::Result<Vec<i8>> {
+    let names = encoder.encoded_names();
+    let counts = encoder.category_counts();
+    let numbers = names.iter().zip(&counts).filter(|(_, count)| count.is_none());
+    let numbers: Vec<&String> = numbers.map(|(name, _)| name).collect();
+    for name in monotone.keys() {
+        anyhow::ensure!(
+            numbers.contains(&name),
+            "`monotone_constraints` names `{name}`, which is no number that the trees see: they see \
+             {}",
+            numbers.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(names.iter().map(|name| monotone.get(name).copied().unwrap_or(0)).collect())
 }
 
 fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
@@ -140,27 +184,25 @@ pub fn train(
     let target = column(table, &columns.target)?;
     let classes = target::classes(target, positive).map_err(anyhow::Error::msg)?;
     let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
-    if let Some(name) = features.columns.keys().find(|name| !columns.features.contains(name)) {
-        anyhow::bail!("`features.columns` names `{name}`, which is no feature");
-    }
-    let encoder = fit_features(table, &columns.features, features)?;
+    // The training rows as the learner may see them: out of fold, where the target was used.
+    let Fitted { encoder, rows: encoded } = fit_transform(table, columns, &labels, features)?;
+    refuse_missing(&encoder, learner)?;
+    let learner = learner.clone().with_hints(&encoder)?;
     let training = Training {
         rows: labels.len() as u64,
         positives: labels.iter().filter(|positive| **positive).count() as u64,
-    };
-    let dataset = |table: &Table, labels: Vec<bool>| -> anyhow::Result<Dataset> {
-        let encoded = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
-        Ok(Dataset::new(encoded, Array1::from_vec(labels)))
     };
     let stop_by = match rows.stop_by.filter(|_| learner.stops_early()) {
         Some(table) => {
             let target = column(table, &columns.target)?;
             let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
-            Some(dataset(table, labels)?)
+            let encoded = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
+            Some(Dataset::new(encoded, Array1::from_vec(labels)))
         }
         None => None,
     };
-    let (predictor, effort) = learner.fit(&dataset(table, labels)?, stop_by.as_ref())?;
+    let dataset = Dataset::new(encoded, Array1::from_vec(labels));
+    let (predictor, effort) = learner.fit(&dataset, stop_by.as_ref())?;
     let model = Model::new(learner.name(), &columns.target, classes, encoder, predictor, training)?;
     let is_empty =
         |name: &&String| table.column(name).is_some_and(|column| column.missing() == column.len());
@@ -168,18 +210,16 @@ pub fn train(
     Ok(Trained { model, effort, empty })
 }
 
-fn fit_features(
-    table: &Table,
-    names: &[String],
-    params: &FeatureParams,
-) -> anyhow::Result<Encoder> {
-    let fit = |name: &String| -> anyhow::Result<Feature> {
-        let column = column(table, name)?;
-        let cells = (0..column.len()).map(|row| column.cell(row));
-        Ok(features::fit(name, FeatureKind::of(column.ty()), cells, params)?)
-    };
-    let features = names.iter().map(fit).collect::<anyhow::Result<_>>()?;
-    Encoder::new(features).map_err(anyhow::Error::msg)
+/// Refuses features that may stay missing where the learner has no use for that.
+fn refuse_missing(encoder: &Encoder, learner: &Learner) -> anyhow::Result<()> {
+    match encoder.may_be_missing() {
+        Some(name) if !learner.takes_missing() => anyhow::bail!(
+            "column `{name}` may stay missing, and `{}` takes no missing values: give it another \
+             `impute` than \"none\", and another `encode` than \"code\"",
+            learner.name()
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn column<'a>(table: &'a Table, name: &str) -> anyhow::Result<&'a super::table::Column> {

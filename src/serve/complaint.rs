@@ -89,6 +89,13 @@ pub(crate) fn out_of_range(field: &InputField, x: f64, input: Option<Value>) -> 
     Entry { input, ctx: Some(Value::Object(ctx)), ..about(field, kind, &msg, message) }
 }
 
+/// A text or a number that is no date of the field's format.
+pub(crate) fn no_date(field: &InputField, input: Option<Value>) -> Entry {
+    let message = format!("field '{}' must be {}", field.name, rule(field));
+    let ctx = field.date.as_ref().map(|format| json!({ "format": format.to_string() }));
+    Entry { input, ctx, ..about(field, "date_parsing", "Input should be a valid date", message) }
+}
+
 /// A text that is none of the categories.
 pub(crate) fn unknown_category(field: &InputField, text: &str) -> Entry {
     let message = format!("field '{}' must be {}", field.name, rule(field));
@@ -126,6 +133,10 @@ fn literal(field: &InputField, input: Option<Value>, message: String) -> Entry {
 
 /// What a field must be, as the end of "must be …".
 pub(crate) fn rule(field: &InputField) -> String {
+    if let Some(format) = &field.date {
+        let noun = if field.ty == FieldType::Text { "a text" } else { "a number" };
+        return format!("a date of the format {format}, {noun}");
+    }
     match field.ty {
         FieldType::Integer if field.min.and(field.max).is_some() => {
             format!("a whole number {}", bounds(field))

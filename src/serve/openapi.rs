@@ -205,6 +205,9 @@ fn property(field: &InputField) -> Value {
         let null = field.nullable.then_some(Value::Null);
         schema.insert("enum".to_owned(), names.chain(null).collect());
     }
+    if let Some(format) = &field.date {
+        schema.insert("description".to_owned(), json!(format!("A date of the format {format}")));
+    }
     schema.insert("examples".to_owned(), json!([field.example]));
     Value::Object(schema)
 }

@@ -186,7 +186,10 @@ fn check_text(field: &InputField, quoted: &str) -> Result<Cell, Wrong> {
         // As in a table, where the empty text is what is not there.
         FieldType::Text if text.is_empty() && field.nullable => Ok(Cell::Missing),
         FieldType::Text if text.is_empty() => Err(complaint::null(field).into()),
-        FieldType::Text => Ok(Cell::Text(text)),
+        FieldType::Text => {
+            let input = Value::from(errors::clip(&text));
+            dated(field, Cell::Text(text), Some(input))
+        }
         _ => Err(complaint::wrong_type(field, Some(errors::clip(&text).into())).into()),
     }
 }
@@ -212,7 +215,12 @@ fn check_number(field: &InputField, text: &str) -> Result<Cell, Wrong> {
     if field.ty == FieldType::Integer && x.abs() > MAX_EXACT_INTEGER {
         return Err(complaint::too_big(field, input()).into());
     }
-    Ok(Cell::Number(x))
+    dated(field, Cell::Number(x), input())
+}
+
+/// The cell, if it is a date where dates are wanted.
+fn dated(field: &InputField, cell: Cell, input: Option<Value>) -> Result<Cell, Wrong> {
+    if field.is_date(&cell) { Ok(cell) } else { Err(complaint::no_date(field, input).into()) }
 }
 
 /// A value of an unknown key as an answer may repeat it: scalars only, texts cut.

@@ -21,4 +21,5 @@ mod scikit_learn;
 mod selection;
 mod service;
 mod suggest;
+mod transforms;
 mod verbs;

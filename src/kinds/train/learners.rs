@@ -4,9 +4,12 @@
 //! grows trees until they know every row by heart. One list, `DECLARED`, names them all: checks,
 //! help and docs follow from it.
 
+use std::collections::BTreeMap;
+
 use engine::kind::Context;
 use engine::params::{Param, Type};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::ml::learn::boosting::GradientBoosting;
 use crate::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
@@ -67,6 +70,11 @@ struct BoostingParams {
     max_bin: u32,
     class_weight: ClassWeight,
     early_stopping_rounds: u32,
+}
+
+#[derive(Deserialize)]
+struct Monotone {
+    monotone_constraints: BTreeMap<String, i8>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +180,12 @@ fn boosting() -> Vec<Param> {
             "the share of encoded features that a tree sees",
         ),
         int("max_bin", 2, 255, 255, "the most bins that a feature is cut into"),
+        Param::new(
+            "monotone_constraints",
+            Type::Int(-1, 1).map(),
+            json!({}),
+            "columns with which the prediction must rise (1) or fall (-1), other things being equal",
+        ),
         int(
             "early_stopping_rounds",
             0,
@@ -203,7 +217,10 @@ pub(super) fn read(name: &str, context: &Context<'_>) -> anyhow::Result<Learner>
                 seed: context.seed("forest"),
             }))
         }
-        "gradient_boosting" => Ok(Learner::GradientBoosting(read_boosting(context)?)),
+        "gradient_boosting" => {
+            let Monotone { monotone_constraints } = context.params()?;
+            Ok(Learner::GradientBoosting(read_boosting(context)?, monotone_constraints))
+        }
         other => anyhow::bail!("no learner `{other}`"),
     }
 }
@@ -246,7 +263,6 @@ fn read_boosting(context: &Context<'_>) -> anyhow::Result<GradientBoosting> {
 #[cfg(test)]
 mod tests {
     use engine::kind::Kind as _;
-    use serde_json::json;
 
     use super::super::{Params, Train};
     use super::*;
@@ -259,7 +275,10 @@ mod tests {
             let is_read = match learner {
                 "logistic_regression" => LogisticParams::deserialize(&checked).is_ok(),
                 "decision_tree" => TreeParams::deserialize(&checked).is_ok(),
-                "gradient_boosting" => BoostingParams::deserialize(&checked).is_ok(),
+                "gradient_boosting" => {
+                    BoostingParams::deserialize(&checked).is_ok()
+                        && Monotone::deserialize(&checked).is_ok()
+                }
                 _ => {
                     TreeParams::deserialize(&checked).is_ok()
                         && ForestParams::deserialize(&checked).is_ok()

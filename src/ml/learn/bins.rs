@@ -7,6 +7,8 @@
 
 use rayon::prelude::*;
 
+use super::tree::MAX_CODE;
+
 /// The most bins of a feature, that of missing values not counted.
 pub(super) const MAX_BINS: usize = 255;
 
@@ -82,10 +84,10 @@ impl Cut {
     }
 }
 
-/// The category code that a number is: a whole number of at least 0.
-pub(super) fn code(value: f64) -> Option<u32> {
+/// The category code that a number is: a whole number from 0 to `MAX_CODE`.
+fn code(value: f64) -> Option<u32> {
     let code = value as u32;
-    (f64::from(code) == value).then_some(code)
+    (f64::from(code) == value && code <= MAX_CODE).then_some(code)
 }
 
 impl Binned {
@@ -237,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_a_whole_number_of_at_least_0() {
-        assert_eq!([0.0, 7.0, 4_294_967_295.0].map(code), [Some(0), Some(7), Some(u32::MAX)]);
-        assert_eq!([-1.0, 0.5, 4_294_967_296.0, f64::NAN].map(code), [None; 4]);
+    fn a_code_is_a_whole_number_that_a_set_can_hold() {
+        assert_eq!([0.0, 7.0, 4095.0].map(code), [Some(0), Some(7), Some(MAX_CODE)]);
+        assert_eq!([-1.0, 0.5, 4096.0, f64::NAN].map(code), [None; 4]);
     }
 
     #[test]

@@ -4,11 +4,24 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ml::calibration::{Isotonic, Method, log_odds};
 use crate::ml::training::tests::{learners, table, train_on};
 
 fn models() -> Vec<Model> {
     let table = table(300);
     learners().iter().map(|learner| train_on(&table, learner).model).collect()
+}
+
+/// The models, calibrated: one of each method.
+fn calibrated() -> Vec<Model> {
+    let fit = |method, model: Model| {
+        let calibration =
+            Calibration::fit(method, &[0.2, 0.6, 0.4, 0.9], &[false, false, true, true]);
+        model.calibrated(calibration.unwrap()).unwrap()
+    };
+    let mut models = models();
+    let last = models.remove(2);
+    vec![fit(Method::Sigmoid, models.remove(0)), fit(Method::Isotonic, last)]
 }
 
 /// A model of one number and one tree, as JSON to be damaged.
@@ -43,7 +56,7 @@ fn refuses(path: &str, value: Value, expected: &str) {
 #[test]
 fn a_model_reads_back_to_the_same_bits() {
     let table = table(50);
-    for model in models() {
+    for model in models().into_iter().chain(calibrated()) {
         let bytes = model.to_bytes();
         let back = Model::from_bytes(&bytes).unwrap();
         assert_eq!(back, model);
@@ -80,14 +93,75 @@ fn a_model_that_could_not_predict_is_refused() {
     refuses(&format!("{tree}/right/0"), json!(0), "no such right child");
     let number = "/features/0/transform/number";
     refuses(&format!("{number}/scale"), json!(0.0), "scale that is not positive");
-    refuses("/features/0/kind", json!("categorical"), "its transform numeric");
+    refuses("/features/0/kind", json!("categorical"), "a transform of numbers");
     let transform = json!({"one_hot": {"impute": null, "categories": ["b", "a"]}});
-    refuses("/features/0/transform", transform, "its transform categorical");
+    refuses("/features/0/transform", transform, "categories that are not sorted");
     refuses("/predictor", json!({"linear": {"intercept": 0, "coefficients": []}}), "do not name");
     refuses("/predictor", json!({"pickle": ""}), "unknown variant");
     refuses("/training", json!({"rows": -1, "positives": 0}), "not a model");
     let twice = [small()["features"][0].clone(), small()["features"][0].clone()];
     refuses("/features", json!(twice), "feature `x` comes twice");
+}
+
+#[test]
+fn a_file_of_an_earlier_program_reads_as_what_it_was() {
+    let model = Model::from_bytes(small().to_string().as_bytes()).unwrap();
+    let written: Value = serde_json::from_slice(&model.to_bytes()).unwrap();
+    let steps = json!([{"affine": {"center": 0.0, "scale": 1.0}}]);
+    let number = json!({"number": {"impute": 0.0, "steps": steps}});
+    assert_eq!(written["features"][0]["transform"], number);
+    assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
+}
+
+#[test]
+fn a_calibration_is_what_the_probability_becomes() {
+    let row = [Cell::Number(0.5)];
+    let model = || Model::from_bytes(small().to_string().as_bytes()).unwrap();
+    assert_eq!((model().probability(&row), model().calibration()), (0.25, None));
+    let (x, y) = (vec![0.0, 0.5], vec![0.1, 0.3]);
+    let steps = model().calibrated(Calibration::Isotonic(Isotonic { x, y })).unwrap();
+    assert_eq!(steps.probability(&row), 0.2);
+    let mut document = small();
+    document["calibration"] = json!({"sigmoid": {"a": -2.0, "b": 1.0}});
+    let line = Model::from_bytes(document.to_string().as_bytes()).unwrap();
+    let expected = crate::ml::learn::sigmoid(2.0 * log_odds(0.25) - 1.0);
+    assert_eq!(line.probability(&row), expected);
+    document["calibration"] = json!({"isotonic": {"x": [0.5], "y": [1.5]}});
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "a calibration with a point that is not between 0 and 1");
+}
+
+#[test]
+fn a_transform_that_could_not_encode_is_refused() {
+    let number = "/features/0/transform/number";
+    let with = |steps: Value| json!({"impute": 0.0, "steps": steps});
+    let both = json!({"impute": 0.0, "steps": [], "mean": 0.0, "scale": 1.0});
+    refuses(number, both, "`steps`, or `mean` and `scale`");
+    let affine = json!([{"affine": {"center": 0.0, "scale": -1.0}}]);
+    refuses(number, with(affine), "scale that is not positive");
+    let quantile = json!([{"quantile": {"values": [2.0, 1.0], "distribution": "normal"}}]);
+    refuses(number, with(quantile), "quantiles that are not ascending");
+    let date = json!({"date": {"format": "%m", "parts": []}});
+    refuses("/features/0/transform", date, "no `%Y`");
+    let levels = json!({"impute": null, "categories": ["1", "2"], "rare": []});
+    let means = json!({"target": {"levels": levels, "mean": 0.5, "means": [0.5]}});
+    refuses("/features/0/transform", means, "another number of means");
+    let log_odds = json!({"linear": {"intercept": 0.0,
+        "coefficients": [{"feature": "x", "value": 1.0}]}});
+    let mut document = small();
+    document["predictor"] = log_odds;
+    document["features"][0]["transform"]["number"]["impute"] = json!(null);
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "`x` may be missing, which has no log-odds");
+    let mut document = small();
+    let joined = |right: &str| json!([{"left": "x", "right": right, "transform": "product"}]);
+    document["interactions"] = joined("z");
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "interaction `x:z` names no feature `z`");
+    document["features"][0]["transform"] = json!({"one_hot": {"impute": null, "categories": []}});
+    document["interactions"] = joined("x");
+    let wrong = Model::from_bytes(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(wrong, "interaction `x:x` has columns of another kind than it joins");
 }
 
 #[test]
@@ -106,7 +180,7 @@ proptest! {
 
     #[test]
     fn damaged_bytes_never_panic_and_what_is_read_predicts(
-        which in 0_usize..4,
+        which in 0_usize..6,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in proptest::option::of(any::<prop::sample::Index>()),
         number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO,
@@ -114,6 +188,7 @@ proptest! {
         thread_local! {
             static BYTES: Vec<Vec<u8>> = models()
                 .iter()
+                .chain(&calibrated())
                 .map(Model::to_bytes)
                 .chain([small().to_string().into_bytes()])
                 .collect();

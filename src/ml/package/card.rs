@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::input::{self, InputField, InputSchema};
 use super::write::Parts;
+use crate::ml::calibration::Calibration;
+use crate::ml::model::Model;
 use crate::ml::schema::FieldType;
 
 /// The most categories that are listed for a field.
@@ -52,19 +54,31 @@ pub fn write(parts: &Parts<'_>, schema: &InputSchema) -> String {
 fn heading(parts: &Parts<'_>) -> String {
     let (texts, model) = (parts.texts, parts.model);
     let [negative, positive] = model.classes().each_ref().map(show);
+    let calibration = calibration(model);
     format!(
         "# {}\n\n{}\n\n\
          | | |\n|---|---|\n\
          | learner | {} |\n\
          | predicts | `{}`: `{positive}` or `{negative}` |\n\
          | answers with | the class, and the probability of `{positive}` |\n\
-         | features | {} |\n",
+         | features | {} |\n\
+         | calibration | {calibration} |\n",
         texts.name,
         texts.description,
         model.learner(),
         model.target(),
         model.features().len(),
     )
+}
+
+fn calibration(model: &Model) -> String {
+    match model.calibration() {
+        None => "none".to_owned(),
+        Some(Calibration::Sigmoid(line)) => {
+            format!("sigmoid: log-odds times {:.4}, plus {:.4}", -line.a, -line.b)
+        }
+        Some(Calibration::Isotonic(steps)) => format!("isotonic: {} points", steps.x.len()),
+    }
 }
 
 fn intended_use(parts: &Parts<'_>) -> String {
@@ -102,6 +116,9 @@ fn valid(field: &InputField) -> String {
     let show = |x| input::plain(&input::number(x, field.ty == FieldType::Integer));
     if let (Some(min), Some(max)) = (field.min, field.max) {
         return format!("{} to {}", show(min), show(max));
+    }
+    if let Some(format) = &field.date {
+        return format!("a date of the format {format}");
     }
     let Some(categories) = &field.categories else { return "any".to_owned() };
     let listed = categories.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");

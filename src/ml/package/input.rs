@@ -1,7 +1,9 @@
 //! The input schema of a package: what one record must look like to be predicted.
 //!
 //! It is the training schema cut down to the model's features, in the model's order, with an
-//! example per field. Knows neither JSON syntax nor HTTP: a service checks requests against it,
+//! example per field. Where the model itself says what it takes, that stands instead of what the
+//! data had: a date of any day in its format, and of categories only those that training has seen
+//! where others are to be refused (`unseen = "error"`). Knows neither JSON syntax nor HTTP: a service checks requests against it,
 //! and the reference rows are read by it.
 
 use std::collections::BTreeSet;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::cell::Cell;
+use crate::ml::model::{DateFormat, ModelFeature};
 use crate::ml::schema::{Field, FieldType, Schema};
 
 /// The format of `schema.json`.
@@ -38,6 +41,9 @@ pub struct InputField {
     /// The values in the data, sorted, of `Category`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
+    /// How its dates are written, of a field that holds dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<DateFormat>,
     /// A valid value.
     pub example: Value,
 }
@@ -53,22 +59,22 @@ pub struct InputSchema {
 }
 
 impl InputSchema {
-    /// The fields of `schema` that are named in `features`, with examples from `rows` (whose cells
-    /// stand in the order of `features`).
+    /// The fields of `schema` that `features` take, with examples from `rows` (whose cells stand in
+    /// the order of `features`).
     ///
     /// # Errors
     /// The name of a feature that the schema does not have.
-    pub fn new<'a>(
+    pub fn new(
         schema: &Schema,
-        features: impl Iterator<Item = &'a str>,
+        features: &[ModelFeature],
         rows: &[Vec<Cell>],
     ) -> Result<InputSchema, String> {
         let mut fields = Vec::new();
-        for (i, name) in features.enumerate() {
-            let found = schema.fields.iter().find(|field| field.name == name);
-            let field = found.ok_or_else(|| name.to_owned())?;
+        for (i, feature) in features.iter().enumerate() {
+            let found = schema.fields.iter().find(|field| field.name == feature.name);
+            let field = found.ok_or_else(|| feature.name.clone())?;
             let column: Vec<&Cell> = rows.iter().filter_map(|row| row.get(i)).collect();
-            fields.push(InputField::new(field, &column));
+            fields.push(InputField::new(field, feature, &column));
         }
         Ok(InputSchema { format: FORMAT.to_owned(), fields })
     }
@@ -97,7 +103,7 @@ impl InputSchema {
 }
 
 impl InputField {
-    fn new(field: &Field, column: &[&Cell]) -> InputField {
+    fn new(field: &Field, feature: &ModelFeature, column: &[&Cell]) -> InputField {
         let mut input = InputField {
             name: field.name.clone(),
             ty: field.ty,
@@ -105,8 +111,19 @@ impl InputField {
             min: field.min,
             max: field.max,
             categories: field.categories.clone(),
+            date: None,
             example: Value::Null,
         };
+        let is_text = matches!(field.ty, FieldType::Category | FieldType::Text);
+        if let Some(format) = feature.date_format() {
+            // Tomorrow is valid, too.
+            (input.min, input.max, input.categories) = (None, None, None);
+            input.date = Some(format.clone());
+            input.ty = if is_text { FieldType::Text } else { field.ty };
+        }
+        if let Some(only) = feature.only_texts().filter(|_| is_text) {
+            (input.ty, input.categories) = (FieldType::Category, Some(only));
+        }
         let there = |cell: &&&Cell| ***cell != Cell::Missing && input.accepts(cell);
         input.example = match column.iter().find(there) {
             Some(cell) => input.json(cell),
@@ -117,6 +134,13 @@ impl InputField {
 
     /// A valid value that no row shows.
     fn fallback(&self) -> Value {
+        if let Some(format) = &self.date {
+            let example = format.example();
+            return match self.ty {
+                FieldType::Text => Value::String(example),
+                _ => self.json(&Cell::Number(example.parse().unwrap_or(0.0))),
+            };
+        }
         match self.ty {
             FieldType::Integer | FieldType::Number => {
                 self.json(&Cell::Number(self.min.or(self.max).unwrap_or(0.0)))
@@ -130,8 +154,12 @@ impl InputField {
         }
     }
 
-    /// Whether a value of the right type is within what the data had.
+    /// Whether a value of the right type is within what the data had, or a date where such are
+    /// taken.
     pub fn accepts(&self, cell: &Cell) -> bool {
+        if *cell != Cell::Missing && !self.is_date(cell) {
+            return false;
+        }
         match (cell, self.ty) {
             (Cell::Missing, _) => self.nullable,
             (Cell::Number(x), FieldType::Integer) => x.fract() == 0.0 && self.in_range(*x),
@@ -141,6 +169,11 @@ impl InputField {
             (Cell::Text(_), FieldType::Text) => true,
             _ => false,
         }
+    }
+
+    /// Whether a value is a date, of a field that takes no others.
+    pub fn is_date(&self, cell: &Cell) -> bool {
+        self.date.as_ref().is_none_or(|format| format.read(cell).is_some())
     }
 
     /// Whether a number is within the range of the data.
@@ -200,6 +233,9 @@ impl InputField {
         if !self.categories.as_ref().is_none_or(sorted) {
             return Some("must list its categories sorted and once each");
         }
+        if self.date.is_some() && matches!(self.ty, FieldType::Boolean | FieldType::Category) {
+            return Some("holds dates and is neither a text nor a number");
+        }
         let example = self.cell(&self.example);
         (!example.is_some_and(|cell| self.accepts(&cell))).then_some("has an invalid example")
     }
@@ -231,9 +267,9 @@ mod tests {
             _ => (None, None),
         };
         let categories = (ty == FieldType::Category).then(|| vec!["a".into(), "b".into()]);
-        let example = Value::Null;
-        let mut field =
-            InputField { name: "x".into(), ty, nullable: false, min, max, categories, example };
+        let (date, example) = (None, Value::Null);
+        let (name, nullable) = ("x".into(), false);
+        let mut field = InputField { name, ty, nullable, min, max, categories, date, example };
         field.example = field.fallback();
         field
     }
@@ -243,6 +279,25 @@ mod tests {
         for ty in [FieldType::Integer, FieldType::Number, FieldType::Boolean, FieldType::Category] {
             assert_eq!(field(ty).flaw(), None, "{ty:?}");
         }
+    }
+
+    #[test]
+    fn a_date_of_any_day_is_valid_and_nothing_else_is() {
+        let with = |format: &str, ty| {
+            let date = DateFormat::try_from(format.to_owned()).ok();
+            let mut field = InputField { min: None, max: None, date, ..field(ty) };
+            field.example = field.fallback();
+            field
+        };
+        let texts = with("%d.%m.%Y", FieldType::Text);
+        assert_eq!((texts.flaw(), &texts.example), (None, &json!("01.01.2000")));
+        assert!(texts.accepts(&Cell::Text("31.12.2199".into())));
+        assert!(!texts.accepts(&Cell::Text("31.02.2199".into())));
+        let numbers = with("%Y%m%d", FieldType::Integer);
+        assert_eq!((numbers.flaw(), &numbers.example), (None, &json!(20_000_101)));
+        assert!(!numbers.accepts(&Cell::Number(20_001_301.0)));
+        assert_eq!(with("epoch_seconds", FieldType::Number).example, json!(0.0));
+        assert!(with("%Y", FieldType::Category).flaw().is_some());
     }
 
     #[test]

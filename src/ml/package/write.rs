@@ -69,8 +69,7 @@ pub struct Texts {
 /// Why the parts make no package.
 pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, String> {
     let model = parts.model;
-    let names = model.features().iter().map(|feature| feature.name.as_str());
-    let schema = InputSchema::new(parts.schema, names, parts.rows)
+    let schema = InputSchema::new(parts.schema, model.features(), parts.rows)
         .map_err(|name| format!("the schema does not have the model's feature `{name}`"))?;
     if let Some(flaw) = schema.flaw() {
         return Err(format!("no input schema can be made of the profile: {flaw}"));

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::ml::cell::Cell;
-use crate::ml::features::{CategoricalParams, Encode, Impute, NumericParams, Scale};
 use crate::ml::learn::forest::MaxFeatures;
 use crate::ml::learn::{ClassWeight, FeatureHints};
 use crate::ml::random::Random;
@@ -47,15 +46,7 @@ pub(crate) fn columns(table: &Table) -> Columns {
 }
 
 pub(crate) fn feature_params() -> FeatureParams {
-    FeatureParams {
-        numeric: NumericParams { impute: Impute::Median, fill: 0.0, scale: Scale::Standard },
-        categorical: CategoricalParams {
-            impute: Impute::MostFrequent,
-            fill: "missing".to_owned(),
-            encode: Encode::OneHot,
-        },
-        columns: Default::default(),
-    }
+    FeatureParams::default()
 }
 
 pub(crate) fn learners() -> [Learner; 5] {
@@ -86,12 +77,15 @@ pub(crate) fn learners() -> [Learner; 5] {
         Learner::DecisionTree(tree),
         Learner::RandomForest(forest),
         Learner::RandomForest(extra),
-        Learner::GradientBoosting(GradientBoosting {
-            n_estimators: 20,
-            subsample: 0.8,
-            colsample_bytree: 0.8,
-            ..crate::ml::learn::testing::boosting()
-        }),
+        Learner::GradientBoosting(
+            GradientBoosting {
+                n_estimators: 20,
+                subsample: 0.8,
+                colsample_bytree: 0.8,
+                ..crate::ml::learn::testing::boosting()
+            },
+            [("b".to_owned(), -1)].into(),
+        ),
     ]
 }
 
@@ -191,4 +185,102 @@ fn an_override_of_a_column_that_is_no_feature_is_refused() {
     params.columns.insert("leaves".to_owned(), Default::default());
     let wrong = train(all(&table), &columns(&table), None, &params, &learners()[0]).unwrap_err();
     assert_eq!(wrong.to_string(), "`features.columns` names `leaves`, which is no feature");
+}
+
+#[test]
+fn a_learner_without_missing_values_names_the_column_and_the_mend() {
+    let table = table(200);
+    let refuse = |params: serde_json::Value| {
+        let params = serde_json::from_value(params).unwrap();
+        train(all(&table), &columns(&table), None, &params, &learners()[0]).unwrap_err().to_string()
+    };
+    let wrong = refuse(json!({"columns": {"a": {"impute": "none"}}}));
+    let expected = "column `a` may stay missing, and `logistic_regression` takes no missing \
+                    values: give it another `impute` than \"none\", and another `encode` than \
+                    \"code\"";
+    assert_eq!(wrong, expected);
+    assert!(refuse(json!({"columns": {"colour": {"encode": "code"}}})).contains("`colour`"));
+}
+
+/// A column of nearly unique texts, encoded by the mean of the target, takes a learner away from
+/// what matters when each row's own target is part of it, and does no harm out of fold.
+#[test]
+fn a_column_that_names_rows_misleads_no_learner() {
+    use crate::ml::metrics::Curve;
+    let mut random = Random::new([4; 32]);
+    let names = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
+    let with = |table: &Table, values: Values| {
+        let mut columns = table.columns().to_vec();
+        columns.retain(|column| column.name != "name");
+        columns.push(Column::new("name", values));
+        Table::new(columns).unwrap()
+    };
+    let all = with(&table(4000), Values::Text(names));
+    let [seen, unseen] = [0..2000, 2000..4000].map(|rows| all.take(&rows.collect::<Vec<_>>()));
+    let target = json!({"columns": {"name": {"encode": "target", "smooth": 1.0}}});
+    let params: FeatureParams = serde_json::from_value(target).unwrap();
+    let labels_of = |table: &Table| {
+        target::labels(table.column("leaves").unwrap(), &[json!("No"), json!("Yes")]).unwrap()
+    };
+    let encoder =
+        fit_transform(&seen, &columns(&seen), &labels_of(&seen), &params).unwrap().encoder;
+    let at = encoder.encoded_names().iter().position(|name| name == "name").unwrap();
+    // The table as someone would make it who encodes all rows by all rows.
+    let naive = |table: &Table| {
+        let rows = encoder.encode_table(table).unwrap();
+        with(table, Values::Number(rows.column(at).to_vec()))
+    };
+    let without = |table: &Table| with(table, Values::Text(vec![None; table.rows()]));
+    for learner in learners() {
+        let auc = |seen: &Table, unseen: &Table, params: &FeatureParams| {
+            let model =
+                train(Rows { train: seen, stop_by: None }, &columns(seen), None, params, &learner)
+                    .unwrap()
+                    .model;
+            let scores = model.probabilities(unseen).unwrap();
+            Curve::new(&labels_of(unseen), &scores).roc_auc().unwrap()
+        };
+        let fair = auc(&seen, &unseen, &params);
+        let ignored = auc(&without(&seen), &without(&unseen), &feature_params());
+        let misled = auc(&naive(&seen), &naive(&unseen), &feature_params());
+        let told =
+            format!("{}: {fair} out of fold, {ignored} without, {misled} naive", learner.name());
+        assert!(fair > ignored - 0.03, "{told}");
+        assert!(misled < fair - 0.05, "{told}");
+    }
+}
+
+#[test]
+fn a_monotone_column_must_be_one_that_the_trees_see_as_a_number() {
+    let table = table(200);
+    let boosting = crate::ml::learn::testing::boosting();
+    let wrong = |name: &str| {
+        let learner = Learner::GradientBoosting(boosting.clone(), [(name.to_owned(), 1)].into());
+        let trained = train(all(&table), &columns(&table), None, &feature_params(), &learner);
+        trained.unwrap_err().to_string()
+    };
+    let told = "`monotone_constraints` names `colour`, which is no number that the trees see: they \
+                see a, b, truth, colour=blue, colour=red, nothing";
+    assert_eq!(wrong("colour"), told);
+}
+
+#[test]
+fn trees_split_codes_of_categories_by_sets_and_take_what_is_missing() {
+    use crate::ml::learn::tree::Ask;
+    use crate::ml::learn::{Predictor, Trees};
+    let table = table(2000);
+    let params = json!({"numeric": {"impute": "none"}, "categorical": {"encode": "code"}});
+    let params: FeatureParams = serde_json::from_value(params).unwrap();
+    for learner in learners().into_iter().skip(1) {
+        let model = train(all(&table), &columns(&table), None, &params, &learner).unwrap().model;
+        let trees = match model.predictor() {
+            Predictor::Trees(Trees(trees)) => trees,
+            Predictor::Boosted(boosted) => &boosted.trees,
+            Predictor::Linear(_) => unreachable!(),
+        };
+        let nodes = || trees.iter().flat_map(|tree| tree.nodes());
+        assert!(nodes().any(|node| matches!(node.ask, Ask::OneOf(_))), "{}", learner.name());
+        let back = Model::from_bytes(&model.to_bytes()).unwrap();
+        assert_eq!(back.probabilities(&table).unwrap(), model.probabilities(&table).unwrap());
+    }
 }

@@ -3,6 +3,7 @@
 mod routes;
 mod socket;
 mod strictness;
+mod transforms_tests;
 
 use std::sync::Arc;
 
@@ -30,7 +31,11 @@ impl Service {
     }
 
     fn with(options: Options) -> Service {
-        let dir = small_package();
+        Service::over(small_package(), options)
+    }
+
+    /// A service over a package in a directory.
+    fn over(dir: TempDir, options: Options) -> Service {
         let package = Package::load(dir.path()).unwrap();
         let state = Arc::new(State::new(package, dir.path().to_owned(), options));
         Service { state, _dir: dir }
