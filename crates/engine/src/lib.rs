@@ -48,6 +48,7 @@ mod room;
 pub mod schedule;
 pub mod scratch;
 pub mod select;
+mod sorted;
 pub mod spec;
 pub mod stat;
 pub mod store;
