@@ -207,6 +207,24 @@ pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Moves a directory to where there is none. To another file system its files are copied, and what
+/// is no regular file is left out.
+pub(crate) fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_into(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            for path in walk(from)? {
+                let place = to.join(path.strip_prefix(from).unwrap_or(&path));
+                if link_metadata(&path)?.is_file() {
+                    make_parent(&place)?;
+                    copy(&path, &place)?;
+                }
+            }
+            remove_dir(from)
+        }
+        moved => moved,
+    }
+}
+
 /// Removes a file or a link.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     pass(Operation::Remove, path)?;
