@@ -173,6 +173,17 @@ pub(crate) fn walk(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The size of a file, or of all files in a directory. What cannot be told counts as nothing.
+pub(crate) fn size(path: &Path) -> u64 {
+    match link_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            walk(path).unwrap_or_default().iter().map(|file| size(file)).sum()
+        }
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
+}
+
 /// Makes a directory whose parent exists.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     pass(Operation::MakeDir, dir)?;

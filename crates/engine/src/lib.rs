@@ -29,6 +29,7 @@ mod layout;
 pub mod lock;
 mod look;
 mod memory;
+mod needed;
 pub mod node;
 pub mod observed;
 mod order;

@@ -318,6 +318,12 @@ fn first_place(node: &Node) -> Option<Place> {
     })
 }
 
+/// Whether a stage or a variant of one can have this name.
+pub(crate) fn is_stage(name: &str) -> bool {
+    let mut parts = name.splitn(2, '@');
+    !RESERVED.contains(&name) && parts.all(is_name)
+}
+
 pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain)

@@ -68,6 +68,8 @@ pub fn exit_code(findings: &[Finding]) -> u8 {
 /// # Errors
 /// What reading the project's files and directories gives.
 pub fn verify(project: &Project, graph: &Graph) -> Result<(Vec<Finding>, Counted), Error> {
+    // Half of a collection would look like damage. Where nothing can be locked, nothing is removed.
+    let _ = project.store.hold();
     let mut findings = Vec::new();
     let mut counted = Counted::default();
     let lock = match project.lock() {
