@@ -57,16 +57,31 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn debian(name: &str, package: &str) -> anyhow::Result<PathBuf> {
     if on_path(name).is_none() {
-        run("apt-get", &["install", "--yes", package])
-            .with_context(|| format!("`{name}` is missing; install `{package}`"))?;
+        apt(package).with_context(|| format!("`{name}` is missing; install `{package}`"))?;
     }
     on_path(name).with_context(|| format!("`{name}` is not on PATH"))
+}
+
+/// Installs a package of Debian, after a look at what there is now when it is not known.
+fn apt(package: &str) -> anyhow::Result<()> {
+    let install = || run("apt-get", &["install", "--yes", package]);
+    install().or_else(|_| run("apt-get", &["update"]).and_then(|()| install()))
+}
+
+/// Whether the Python there is can make environments: in Debian that is a package of its own.
+fn has_venv() -> bool {
+    let mut command = Command::new("python3");
+    command.args(["-c", "import ensurepip, venv"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn python(name: &str, package: &str) -> anyhow::Result<PathBuf> {
     let environment = room().join(package.replace("==", "-"));
     let program = environment.join("bin").join(name);
     if !program.exists() {
+        if !has_venv() {
+            apt("python3-venv").context("Python cannot make environments")?;
+        }
         run("python3", &["-m", "venv", &environment.display().to_string()])?;
         let pip = environment.join("bin/pip").display().to_string();
         run(&pip, &["install", "--quiet", "--disable-pip-version-check", package])?;
