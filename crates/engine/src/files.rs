@@ -95,6 +95,18 @@ pub(crate) fn link_metadata(path: &Path) -> io::Result<Metadata> {
     fs::symlink_metadata(path)
 }
 
+/// What the file system says of a file that is open.
+pub(crate) fn metadata_of(file: &File, path: &Path) -> io::Result<Metadata> {
+    pass(Operation::Stat, path)?;
+    file.metadata()
+}
+
+/// What a link says.
+pub(crate) fn read_link(path: &Path) -> io::Result<PathBuf> {
+    pass(Operation::Stat, path)?;
+    fs::read_link(path)
+}
+
 /// What the file system says, without the detour over `Metadata`.
 pub(crate) type Stat = rustix::fs::Stat;
 

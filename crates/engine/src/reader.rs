@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -189,12 +188,12 @@ impl Reader {
 
     /// The names of the stage files that exist; `None` when the directory cannot be read.
     fn files_there(&self) -> Option<BTreeSet<String>> {
-        let entries = fs::read_dir(self.root.join(STAGES_DIR)).ok()?;
+        let entries = files::entries(&self.root.join(STAGES_DIR)).ok()?;
         let name = |path: PathBuf| {
             let is_toml = path.extension() == Some(OsStr::new("toml"));
             Some(path.file_stem().filter(|_| is_toml)?.to_str()?.to_owned())
         };
-        Some(entries.flatten().filter_map(|entry| name(entry.path())).collect())
+        Some(entries.into_iter().filter_map(name).collect())
     }
 
     fn tell_unlisted<'n>(&mut self, names: impl Iterator<Item = &'n String>) {

@@ -207,3 +207,42 @@ fn whatever_operation_fails_the_next_run_is_as_if_it_had_not() {
         }
     }
 }
+
+/// What touches the file system, and where it may stand besides in `files`: each asks for a fault
+/// by itself.
+const PAST_THE_SEAM: [(&str, &str); 12] = [
+    ("fs::read", "data.rs"),
+    ("fs::write", ""),
+    ("fs::create_dir", ""),
+    ("fs::remove", ""),
+    ("fs::rename", ""),
+    ("fs::copy", ""),
+    ("fs::metadata", ""),
+    ("fs::symlink_metadata", ""),
+    (".metadata()", ""),
+    ("File::open", ""),
+    ("File::create", ""),
+    ("OpenOptions::new", "exclusion.rs"),
+];
+
+/// Programs and what is around them are not the store's files, so that `command` is passed over.
+#[test]
+fn no_file_is_touched_past_the_seam() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(src).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() || name == "files.rs" {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let calls =
+                PAST_THE_SEAM.iter().filter(|(call, place)| line.contains(call) && *place != name);
+            found.extend(calls.map(|(call, _)| format!("{name}: {call}")));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
