@@ -117,7 +117,9 @@ impl Table<'_> {
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         value.serialize(Writer { out: self.out, depth: self.depth })?;
         let end = self.out.len();
-        self.entries.last_mut().map(|(_, place)| place.end = end);
+        if let Some((_, place)) = self.entries.last_mut() {
+            place.end = end;
+        }
         Ok(())
     }
 

@@ -141,7 +141,7 @@ fn is_named(told: &str, path: &Path) -> bool {
     let run = path.iter().nth(1).map(|part| part.to_string_lossy().into_owned());
     match path.starts_with("runs") {
         true => {
-            names.extend(run.iter().filter_map(|run| run.rsplit('-').next().map(str::to_owned)))
+            names.extend(run.iter().filter_map(|run| run.rsplit('-').next().map(str::to_owned)));
         }
         false => names.extend(path.ends_with("format").then(|| "outputs/store".to_owned())),
     }
