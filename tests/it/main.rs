@@ -8,6 +8,7 @@
 mod command;
 mod docs;
 mod example;
+mod gc;
 mod house;
 mod interrupted;
 mod lab;

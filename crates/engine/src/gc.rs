@@ -3,8 +3,8 @@
 //! Needed is what a kept run, the lock or the newest run speaks of; everything else in the store is
 //! garbage. A record goes before its outcomes and an outcome before its objects, so that a
 //! collection that is killed leaves garbage and never a name without its bytes; what cannot be
-//! removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their end,
-//! and a collection has it alone. It knows nothing of how sizes and ages are written.
+//! removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their
+//! end, and a collection has it alone. It knows nothing of how sizes and ages are written.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,8 +27,8 @@ pub struct Policy {
     pub keep_last: Option<usize>,
     /// Those that started so lately.
     pub max_age: Option<Duration>,
-    /// How many bytes the store and the records may hold: then the oldest runs go, whatever kept them, but never
-    /// the newest and nothing that the lock needs.
+    /// How many bytes the store and the records may hold: then the oldest runs go, whatever kept
+    /// them, but never the newest and nothing that the lock needs.
     pub max_size: Option<u64>,
     /// Only say what would be removed.
     pub is_dry: bool,

@@ -132,6 +132,7 @@ where
     }
     if let Some(document) = bare {
         let written = canonical::to_bytes(&document);
-        assert_eq!(canonical::from_bytes::<T>(&written).expect("what is written is read"), document);
+        let again: T = canonical::from_bytes(&written).expect("what is written is read");
+        assert_eq!(again, document);
     }
 }
