@@ -220,6 +220,8 @@ impl Sweep<'_> {
             false => files::remove(path),
             true => {
                 let away = beside.join(REMOVED);
+                // Of a collection that was killed, if there is one.
+                let _ = files::remove_dir(&away);
                 files::rename(path, &away).and_then(|()| files::remove_dir(&away))
             }
         };

@@ -223,6 +223,7 @@ fn outputs_of_stages_that_are_gone_are_removed_and_nothing_else() {
     lab.run();
     lab.write("outputs/mine/notes.txt", "of a person");
     lab.write("outputs/stranger/file", "of another program");
+    lab.write("outputs/.removed/file", "of a collection that was killed");
     let lab = lab.without("old").without("mine");
     for name in ["old", "mine"] {
         let _ = fs::remove_file(lab.path(&format!("stages/{name}.toml")));
@@ -231,7 +232,7 @@ fn outputs_of_stages_that_are_gone_are_removed_and_nothing_else() {
     assert!(lab.path("outputs/old/out.txt").exists());
     let freed = collect(&lab, Policy::default());
     assert_eq!((dry.outputs, freed.outputs), (vec!["old".to_owned()], vec!["old".to_owned()]));
-    assert!(!lab.path("outputs/old").exists());
+    assert!(!lab.path("outputs/old").exists() && !lab.path("outputs/.removed").exists());
     for kept in ["mine/out.txt", "mine/notes.txt", "stranger/file", "both", "runs", "store"] {
         assert!(lab.path("outputs").join(kept).exists(), "{kept}");
     }
