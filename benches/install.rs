@@ -17,6 +17,9 @@ pub(crate) fn python(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     // Written last: an environment that was left half made is made again.
     let made = environment.join("made");
     if !made.exists() {
+        if !has_venv() {
+            apt("python3-venv").context("Python cannot make environments")?;
+        }
         run("python3", &["-m", "venv", "--clear", &environment.display().to_string()])?;
         let pip = environment.join("bin/pip").display().to_string();
         let install = ["install", "--quiet", "--disable-pip-version-check"];
@@ -24,6 +27,19 @@ pub(crate) fn python(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
         std::fs::write(made, "")?;
     }
     Ok(environment)
+}
+
+/// Installs a package of Debian, after a look at what there is now when it is not known.
+pub(crate) fn apt(package: &str) -> anyhow::Result<()> {
+    let install = || run("apt-get", &["install", "--yes", package]);
+    install().or_else(|_| run("apt-get", &["update"]).and_then(|()| install()))
+}
+
+/// Whether the Python there is can make environments: in Debian that is a package of its own.
+fn has_venv() -> bool {
+    let mut command = Command::new("python3");
+    command.args(["-c", "import ensurepip, venv"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Runs an installer and says so.

@@ -52,7 +52,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn debian(name: &str, package: &str) -> anyhow::Result<PathBuf> {
     if on_path(name).is_none() {
-        install::run("apt-get", &["install", "--yes", package])
+        install::apt(package)
             .with_context(|| format!("`{name}` is missing; install `{package}`"))?;
     }
     on_path(name).with_context(|| format!("`{name}` is not on PATH"))

@@ -16,7 +16,9 @@ const DIGITS: usize = 4;
 pub(super) fn diff(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
     let conflicts = opened.project.store.conflicts()?;
-    let diff = diff::compare(&side(&opened, &args.a)?, &side(&opened, &args.b)?, &conflicts);
+    let (a, b) = (side(&opened, &args.a)?, side(&opened, &args.b)?);
+    let recipe = |key: &_| opened.project.store.recipe(key);
+    let diff = diff::compare(&a, &b, &conflicts, recipe);
     if terminal.json {
         terminal.json_line(&diff);
     } else if args.md {
@@ -29,11 +31,9 @@ pub(super) fn diff(global: &Global, args: &Args, terminal: &Terminal) -> anyhow:
 
 /// A run, a lock file or a git revision, in this order.
 fn side(opened: &Opened, name: &str) -> anyhow::Result<Side> {
-    let store = &opened.project.store;
     let missing = match opened.project.runs.find(name) {
         Ok(recorded) => {
-            let label = format!("run {}", recorded.id);
-            return Ok(Side::of_run(&label, &recorded.run, |key| store.recipe(key)));
+            return Ok(Side::of_run(&format!("run {}", recorded.id), recorded.run));
         }
         Err(Error::Missing(missing)) => missing,
         Err(error) => return Err(error.into()),
@@ -50,8 +50,9 @@ fn side(opened: &Opened, name: &str) -> anyhow::Result<Side> {
         return Err(Error::Missing(message).into());
     };
     let order: Vec<_> = opened.graph.stages.iter().map(|stage| stage.name.clone()).collect();
-    let metrics = |key: &_| store.outcome(key).map(|o| o.findings.metrics).unwrap_or_default();
-    Ok(Side::of_lock(&format!("lock {name}"), &lock, &order, |key| store.recipe(key), metrics))
+    let outcome = |key: &_| opened.project.store.outcome(key);
+    let metrics = |key: &_| outcome(key).map(|o| o.findings.metrics).unwrap_or_default();
+    Ok(Side::of_lock(&format!("lock {name}"), &lock, &order, metrics))
 }
 
 /// The verdict in a sentence.

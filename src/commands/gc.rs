@@ -19,7 +19,7 @@ pub(super) fn gc(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::R
         max_size: args.max_size.map(|size| size.as_u64()),
         is_dry: args.dry_run,
     };
-    let freed = gc::collect(&opened.project, policy, SystemTime::now())?;
+    let freed = gc::collect(&opened.project, &opened.graph, policy, SystemTime::now())?;
     if terminal.json {
         let document = json!({"schema": "pipeline.gc/1", "dry_run": args.dry_run, "freed": freed});
         terminal.json_line(&document);
@@ -34,8 +34,12 @@ fn tell(freed: &Freed, args: &Args, terminal: &Terminal) {
     for id in &freed.runs {
         terminal.out(&format!("run {id}"));
     }
+    for stage in &freed.outputs {
+        terminal.out(&format!("outputs/{stage}, of a stage that the pipeline no longer has"));
+    }
     let parts = [
         (freed.runs.len(), "run"),
+        (freed.outputs.len(), "directory of outputs"),
         (freed.outcomes, "outcome"),
         (freed.recipes, "recipe"),
         (freed.objects, "object"),

@@ -76,6 +76,6 @@ fn told(graph: &Graph, one: &Planned) -> (&'static str, Style, String) {
 /// One stage of a plan as JSON.
 pub(super) fn as_json(graph: &Graph, one: &Planned) -> Value {
     let (word, _, why) = told(graph, one);
-    let key = one.recipe.as_ref().map(|recipe| recipe.key().to_string());
+    let key = one.key.map(|key| key.to_string());
     json!({"stage": graph.stage(one.id).name, "plan": word, "why": why, "key": key})
 }

@@ -10,6 +10,7 @@ mod docs;
 mod drift;
 mod example;
 mod folds;
+mod gc;
 mod house;
 mod interrupted;
 mod lab;

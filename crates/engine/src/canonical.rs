@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::sorted::Writer;
 
 /// The canonical bytes of a document.
 ///
 /// # Panics
 /// When the document cannot be JSON (map keys that are not text). All documents of this crate can.
 pub fn to_bytes<T: Serialize>(document: &T) -> Vec<u8> {
-    // Through `Value`, whose maps are sorted: struct fields come out sorted, too.
-    let value = serde_json::to_value(document).expect("documents of the engine are JSON");
-    let mut bytes = serde_json::to_vec_pretty(&value).expect("a JSON value is always written");
+    let mut bytes = Vec::new();
+    document.serialize(Writer::new(&mut bytes)).expect("documents of the engine are JSON");
     bytes.push(b'\n');
     bytes
 }
@@ -58,13 +58,13 @@ struct Sealed<T> {
 }
 
 /// A document with the digest of its own canonical bytes.
-pub(crate) fn seal<T: Serialize>(document: &T) -> Vec<u8> {
+pub fn seal<T: Serialize>(document: &T) -> Vec<u8> {
     let check = Digest::of(&to_bytes(document));
     to_bytes(&Sealed { check, document })
 }
 
 /// The document in sealed bytes, if they are what was written.
-pub(crate) fn unseal<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+pub fn unseal<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
     let sealed: Sealed<T> = from_bytes(bytes).ok()?;
     let check = Digest::of(&to_bytes(&sealed.document));
     (check == sealed.check).then_some(sealed.document)

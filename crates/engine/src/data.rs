@@ -167,7 +167,7 @@ fn special(path: &Path, is_link: bool) -> io::Result<What> {
     }
     Ok(match files::metadata(path) {
         Ok(metadata) if metadata.is_file() => What::File,
-        Ok(metadata) if metadata.is_dir() => What::Link(fs::read_link(path)?),
+        Ok(metadata) if metadata.is_dir() => What::Link(files::read_link(path)?),
         Ok(_) => What::Other("is a link to neither a file nor a directory"),
         Err(_) => What::Other("is a link to nothing"),
     })

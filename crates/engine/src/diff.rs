@@ -33,8 +33,6 @@ pub struct SideStage {
     pub stage: String,
     /// Its key.
     pub key: Digest,
-    /// Its recipe, if the store still has it.
-    pub recipe: Option<Recipe>,
     /// Its outputs.
     pub outputs: BTreeMap<String, Digest>,
     /// Its metrics; a lock knows none.
@@ -42,25 +40,23 @@ pub struct SideStage {
 }
 
 impl Side {
-    /// The side that a recorded run is. `recipe` looks a key up in the store.
-    pub fn of_run(label: &str, run: &Run, recipe: impl Fn(&Digest) -> Option<Recipe>) -> Side {
-        let stages = run.stages.iter().map(|stage| SideStage {
-            stage: stage.stage.clone(),
+    /// The side that a recorded run is.
+    pub fn of_run(label: &str, run: Run) -> Side {
+        let stages = run.stages.into_iter().map(|stage| SideStage {
+            stage: stage.stage,
             key: stage.key,
-            recipe: recipe(&stage.key),
-            outputs: stage.files.iter().map(|file| (file.path.clone(), file.digest)).collect(),
-            metrics: stage.metrics.clone(),
+            outputs: stage.files.into_iter().map(|file| (file.path, file.digest)).collect(),
+            metrics: stage.metrics,
         });
         Side { label: label.to_owned(), stages: stages.collect() }
     }
 
     /// The side that a lock is. `order` puts its stages in graph order; what it lacks comes last.
-    /// `recipe` and `metrics` look a key up in the store.
+    /// `metrics` looks a key up in the store.
     pub fn of_lock(
         label: &str,
         lock: &Lock,
         order: &[String],
-        recipe: impl Fn(&Digest) -> Option<Recipe>,
         metrics: impl Fn(&Digest) -> BTreeMap<String, Metric>,
     ) -> Side {
         let rank: BTreeMap<_, _> = order.iter().enumerate().map(|(i, name)| (name, i)).collect();
@@ -69,7 +65,6 @@ impl Side {
         let stages = stages.into_iter().map(|(name, locked)| SideStage {
             stage: name.clone(),
             key: locked.key,
-            recipe: recipe(&locked.key),
             outputs: locked.outputs.clone(),
             metrics: metrics(&locked.key),
         });
@@ -179,13 +174,19 @@ pub struct MetricDiff {
 }
 
 /// Compares two sides. `conflicts` is what the store keeps; those of other keys are passed over.
-pub fn compare(a: &Side, b: &Side, conflicts: &[Conflict]) -> Diff {
+/// `recipe` looks a key up in the store: only stages that differ are asked for.
+pub fn compare(
+    a: &Side,
+    b: &Side,
+    conflicts: &[Conflict],
+    recipe: impl Fn(&Digest) -> Option<Recipe>,
+) -> Diff {
     let (in_a, in_b) = (by_name(a), by_name(b));
     let mut stages = Vec::new();
     let mut metrics = Vec::new();
     for name in union_in_order(a, b) {
         let (old, new) = (in_a.get(name.as_str()).copied(), in_b.get(name.as_str()).copied());
-        stages.extend(compare_stage(&name, old, new));
+        stages.extend(compare_stage(&name, old, new, &recipe));
         metrics.extend(compare_metrics(&name, old, new));
     }
     // A stage that only one side has is no cause when another differs: a run of some targets, or
@@ -244,11 +245,16 @@ fn union_in_order(a: &Side, b: &Side) -> Vec<String> {
     std::iter::once(None).chain(own).flat_map(of).collect()
 }
 
-fn compare_stage(name: &str, a: Option<&SideStage>, b: Option<&SideStage>) -> Option<StageDiff> {
+fn compare_stage(
+    name: &str,
+    a: Option<&SideStage>,
+    b: Option<&SideStage>,
+    recipe: impl Fn(&Digest) -> Option<Recipe>,
+) -> Option<StageDiff> {
     let outputs = compare_outputs(a, b);
     let (what, changes) = match (a, b) {
-        (Some(a), Some(b)) if a.key != b.key => match (&a.recipe, &b.recipe) {
-            (Some(old), Some(new)) => (Parting::Recipe, recipe::compare(old, new)),
+        (Some(a), Some(b)) if a.key != b.key => match (recipe(&a.key), recipe(&b.key)) {
+            (Some(old), Some(new)) => (Parting::Recipe, recipe::compare(&old, &new)),
             _ => (Parting::UnknownRecipe, Vec::new()),
         },
         (Some(_), Some(_)) if outputs.is_empty() => return None,
@@ -298,8 +304,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn stage(name: &str, param: i64, output: &str, auc: f64) -> SideStage {
-        let recipe = Recipe {
+    fn recipe_of(param: i64) -> Recipe {
+        Recipe {
             format: recipe::FORMAT.to_owned(),
             kind: "text".to_owned(),
             code: Digest::of(b""),
@@ -309,11 +315,18 @@ mod tests {
             environment: BTreeMap::new(),
             tools: BTreeMap::new(),
             lineage: Vec::new(),
-        };
+        }
+    }
+
+    /// Of the few recipes that the sides have.
+    fn recipe(key: &Digest) -> Option<Recipe> {
+        (0..5).map(recipe_of).find(|recipe| recipe.key() == *key)
+    }
+
+    fn stage(name: &str, param: i64, output: &str, auc: f64) -> SideStage {
         SideStage {
             stage: name.to_owned(),
-            key: recipe.key(),
-            recipe: Some(recipe),
+            key: recipe_of(param).key(),
             outputs: BTreeMap::from([("out".to_owned(), Digest::of(output.as_bytes()))]),
             metrics: BTreeMap::from([("auc".to_owned(), Metric { value: auc, goal: Goal::Max })]),
         }
@@ -326,7 +339,8 @@ mod tests {
     #[test]
     fn equal_sides_are_identical_without_a_cause() {
         let one = side(vec![stage("a", 1, "x", 0.5)]);
-        let diff = compare(&one, &one, &[]);
+        let diff =
+            compare(&one, &one, &[], |_| panic!("asked for a recipe of stages that are the same"));
         assert!(diff.identical);
         assert_eq!((diff.cause, diff.metrics), (None, vec![]));
     }
@@ -335,7 +349,7 @@ mod tests {
     fn the_first_stage_that_parts_is_the_cause() {
         let a = side(vec![stage("a", 1, "x", 0.5), stage("b", 1, "y", 0.5)]);
         let b = side(vec![stage("a", 2, "z", 0.6), stage("b", 3, "y", 0.5)]);
-        let diff = compare(&a, &b, &[]);
+        let diff = compare(&a, &b, &[], recipe);
         let cause = diff.cause.unwrap();
         assert_eq!((cause.stage.as_str(), cause.what), ("a", Parting::Recipe));
         assert_eq!(cause.changes[0].to_string(), "params.x: 1 -> 2");
@@ -349,6 +363,7 @@ mod tests {
             &side(vec![stage("a", 1, "x", 0.5)]),
             &side(vec![stage("a", 2, "x", 0.5)]),
             &[],
+            recipe,
         );
         assert!(diff.identical);
         assert_eq!(diff.cause.unwrap().stage, "a");
@@ -360,6 +375,7 @@ mod tests {
             &side(vec![stage("a", 1, "x", 0.5)]),
             &side(vec![stage("a", 1, "y", 0.5)]),
             &[],
+            recipe,
         );
         assert_eq!(diff.cause.unwrap().what, Parting::Bytes);
     }

@@ -40,7 +40,7 @@ impl Digest {
     /// What opening or reading the file gives.
     pub fn of_file(path: &Path) -> io::Result<(Digest, u64)> {
         let mut file = files::open(path)?;
-        let size = file.metadata()?.len();
+        let size = files::metadata_of(&file, path)?.len();
         let mut hasher = blake3::Hasher::new();
         let size = if size < LARGE_BYTES {
             hash_stream(&mut file, path, size, &mut hasher)?

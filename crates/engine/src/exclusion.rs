@@ -30,8 +30,10 @@ pub struct Lock {
 impl Lock {
     /// Opens the lock that a file is as a whole, making the file when it is missing.
     pub(crate) fn open(path: PathBuf) -> io::Result<Lock> {
-        pass(Operation::Open, &path).map_err(|error| at(&path, error))?;
-        let open = || OpenOptions::new().create(true).read(true).append(true).open(&path);
+        let open = || {
+            pass(Operation::Open, &path)?;
+            OpenOptions::new().create(true).read(true).append(true).open(&path)
+        };
         let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_parent(&path).and_then(|()| open())

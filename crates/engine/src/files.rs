@@ -95,6 +95,18 @@ pub(crate) fn link_metadata(path: &Path) -> io::Result<Metadata> {
     fs::symlink_metadata(path)
 }
 
+/// What the file system says of a file that is open.
+pub(crate) fn metadata_of(file: &File, path: &Path) -> io::Result<Metadata> {
+    pass(Operation::Stat, path)?;
+    file.metadata()
+}
+
+/// What a link says.
+pub(crate) fn read_link(path: &Path) -> io::Result<PathBuf> {
+    pass(Operation::Stat, path)?;
+    fs::read_link(path)
+}
+
 /// What the file system says, without the detour over `Metadata`.
 pub(crate) type Stat = rustix::fs::Stat;
 
@@ -173,6 +185,17 @@ pub(crate) fn walk(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The size of a file, or of all files in a directory. What cannot be told counts as nothing.
+pub(crate) fn size(path: &Path) -> u64 {
+    match link_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            walk(path).unwrap_or_default().iter().map(|file| size(file)).sum()
+        }
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
+}
+
 /// Makes a directory whose parent exists.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     pass(Operation::MakeDir, dir)?;
@@ -204,6 +227,24 @@ pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
             rename(from, to)
         }
         renamed => renamed,
+    }
+}
+
+/// Moves a directory to where there is none. To another file system its files are copied, and what
+/// is no regular file is left out.
+pub(crate) fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_into(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            for path in walk(from)? {
+                let place = to.join(path.strip_prefix(from).unwrap_or(&path));
+                if link_metadata(&path)?.is_file() {
+                    make_parent(&place)?;
+                    copy(&path, &place)?;
+                }
+            }
+            remove_dir(from)
+        }
+        moved => moved,
     }
 }
 
@@ -261,8 +302,16 @@ pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TempDir> {
 
 /// Copies a file over another, permissions included.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    pass(Operation::Write, to)?;
-    fs::copy(from, to).map(drop)
+    match planned(Operation::Write, to) {
+        None => fs::copy(from, to).map(drop),
+        Some(fault) => {
+            if let Fault::Short(n_bytes) = fault {
+                let mut part = File::open(from)?.take(n_bytes as u64);
+                io::copy(&mut part, &mut File::create(to)?)?;
+            }
+            Err(fault.into())
+        }
+    }
 }
 
 /// Gives a temporary file its name; what had that name is replaced. On another file system a copy

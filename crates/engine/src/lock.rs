@@ -51,6 +51,38 @@ struct File {
     stage: BTreeMap<String, LockedStage>,
 }
 
+/// A part of the file: a stage, or some.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    stage: BTreeMap<String, LockedStage>,
+}
+
+impl File {
+    /// A text with a block for each stage, block by block: the tree of a whole lock takes twenty
+    /// times its text. `None` when that fails, which only the whole text can tell more of.
+    fn by_block(text: &str) -> Option<File> {
+        const STAGE: &str = "\n[stage.";
+        // In a text of several lines a line may begin like a stage.
+        if ["\"\"\"", "'''"].iter().any(|quotes| text.contains(quotes)) {
+            return None;
+        }
+        let mut ends = text.match_indices(STAGE).map(|(at, _)| at + 1).chain([text.len()]);
+        let mut begin = ends.next()?;
+        let mut file: File = toml::from_str(&text[..begin]).ok()?;
+        for end in ends {
+            let block: Block = toml::from_str(&text[begin..end]).ok()?;
+            for (name, stage) in block.stage {
+                if file.stage.insert(name, stage).is_some() {
+                    return None;
+                }
+            }
+            begin = end;
+        }
+        Some(file)
+    }
+}
+
 impl Lock {
     /// Reads a lock; `None` when there is no such file.
     ///
@@ -69,8 +101,12 @@ impl Lock {
     /// # Errors
     /// `Drift` with line and column when it is not a lock, `Corrupt` when its format is another.
     pub fn parse(text: &str, name: &str) -> Result<Lock, Error> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| Error::Drift(format!("`{name}` is not a lock: {error}")))?;
+        let by_block = File::by_block(text);
+        let file: File = match by_block {
+            Some(file) => file,
+            None => toml::from_str(text)
+                .map_err(|error| Error::Drift(format!("`{name}` is not a lock: {error}")))?,
+        };
         if file.format != FORMAT {
             let found = &file.format;
             return Err(Error::Corrupt(format!(

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::files;
 use crate::project::Project;
+use crate::reader::is_stage;
 use crate::stat::Signature;
 use crate::store::{Outcome, OutputFile};
 
@@ -18,6 +19,15 @@ use crate::store::{Outcome, OutputFile};
 pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> {
     let stale = wrong(project, stage, outcome).into_iter();
     stale.map(|file| Path::new(stage).join(&file.path)).collect()
+}
+
+/// Whether `outputs/STAGE/` is there and holds exactly what an outcome says. Changes nothing.
+pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> bool {
+    let dir = project.outputs.join(stage);
+    is_stage(stage)
+        && files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir())
+        && wrong(project, stage, outcome).is_empty()
+        && others(&dir, outcome).is_ok_and(|others| others.is_empty())
 }
 
 /// Makes `outputs/STAGE/` hold exactly what an outcome says.

@@ -23,8 +23,8 @@ pub struct Planned {
     pub id: StageId,
     /// What would happen.
     pub fate: Fate,
-    /// Its recipe, when all that it rests on is known.
-    pub recipe: Option<Recipe>,
+    /// Its key, when all that it rests on is known.
+    pub key: Option<Digest>,
     /// Of a stage that waits: what changed in how the stage itself is written since it last ran.
     pub own: Vec<Change>,
 }
@@ -60,14 +60,14 @@ pub fn plan(
     for id in graph.ids().filter(|id| selection.contains(id)) {
         let stage = graph.stage(id);
         if stage.is_service() {
-            planned.push(Planned { id, fate: Fate::Launch, recipe: None, own: Vec::new() });
+            planned.push(Planned { id, fate: Fate::Launch, key: None, own: Vec::new() });
             continue;
         }
         let cooked = project.cook(graph, id, &done);
         if matches!(cooked, Err(Error::Missing(_)) | Ok(None)) {
             let lacks = lacks(project, stage);
             if !lacks.is_empty() {
-                planned.push(Planned { id, fate: Fate::Lacks(lacks), recipe: None, own: vec![] });
+                planned.push(Planned { id, fate: Fate::Lacks(lacks), key: None, own: vec![] });
                 continue;
             }
         }
@@ -75,14 +75,15 @@ pub fn plan(
             let waits = stage.needs().into_iter().filter(|need| done[need.0].is_none()).collect();
             let before = last.get(&stage.name).and_then(|key| project.store.recipe(key));
             let own = before.map_or(Vec::new(), |before| own_changes(stage, &before));
-            planned.push(Planned { id, fate: Fate::Waits(waits), recipe: None, own });
+            planned.push(Planned { id, fate: Fate::Waits(waits), key: None, own });
             continue;
         };
-        let fate = fate(project, &recipe, forced.contains(&id), last.get(&stage.name));
+        let key = recipe.key();
+        let fate = fate(project, &recipe, &key, forced.contains(&id), last.get(&stage.name));
         if let Fate::Cached(outcome) = &fate {
             done[id.0] = known(graph, id, outcome);
         }
-        planned.push(Planned { id, fate, recipe: Some(recipe), own: Vec::new() });
+        planned.push(Planned { id, fate, key: Some(key), own: Vec::new() });
     }
     Ok(planned)
 }
@@ -109,11 +110,17 @@ fn own_changes(stage: &Stage, before: &Recipe) -> Vec<Change> {
     recipe::compare(before, &now)
 }
 
-fn fate(project: &Project, recipe: &Recipe, is_forced: bool, last: Option<&Digest>) -> Fate {
+fn fate(
+    project: &Project,
+    recipe: &Recipe,
+    key: &Digest,
+    is_forced: bool,
+    last: Option<&Digest>,
+) -> Fate {
     if is_forced {
         return Fate::Run(Reason::Forced);
     }
-    match project.store.examine(&recipe.key()) {
+    match project.store.examine(key) {
         Ok(outcome) => Fate::Cached(outcome),
         Err(miss) => Fate::Run(Reason::of(recipe, miss, last, &project.store)),
     }
@@ -128,9 +135,6 @@ pub fn known(graph: &Graph, id: StageId, outcome: &Outcome) -> Option<Done> {
 
 /// The keys of a plan by stage name, as far as they are known.
 pub fn keys(graph: &Graph, planned: &[Planned]) -> BTreeMap<String, Digest> {
-    let key = |planned: &Planned| {
-        let recipe = planned.recipe.as_ref()?;
-        Some((graph.stage(planned.id).name.clone(), recipe.key()))
-    };
+    let key = |planned: &Planned| Some((graph.stage(planned.id).name.clone(), planned.key?));
     planned.iter().filter_map(key).collect()
 }

@@ -200,7 +200,7 @@ fn copy_hashed(
     to: &mut std::fs::File,
     to_path: &Path,
 ) -> io::Result<Digest> {
-    let size = from.metadata()?.len();
+    let size = files::metadata_of(from, from_path)?.len();
     // Capped, so that it fits; one byte more than the file has tells its end.
     let mut buffer = vec![0; (size + 1).min(BUFFER_BYTES as u64) as usize];
     let mut hasher = Digest::builder();

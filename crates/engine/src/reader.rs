@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -189,12 +188,12 @@ impl Reader {
 
     /// The names of the stage files that exist; `None` when the directory cannot be read.
     fn files_there(&self) -> Option<BTreeSet<String>> {
-        let entries = fs::read_dir(self.root.join(STAGES_DIR)).ok()?;
+        let entries = files::entries(&self.root.join(STAGES_DIR)).ok()?;
         let name = |path: PathBuf| {
             let is_toml = path.extension() == Some(OsStr::new("toml"));
             Some(path.file_stem().filter(|_| is_toml)?.to_str()?.to_owned())
         };
-        Some(entries.flatten().filter_map(|entry| name(entry.path())).collect())
+        Some(entries.into_iter().filter_map(name).collect())
     }
 
     fn tell_unlisted<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
@@ -316,6 +315,12 @@ fn first_place(node: &Node) -> Option<Place> {
     node.key.clone().or_else(|| node.place.clone()).or_else(|| {
         node.entries().map(|(_, child)| child).chain(node.items()).find_map(first_place)
     })
+}
+
+/// Whether a stage or a variant of one can have this name.
+pub(crate) fn is_stage(name: &str) -> bool {
+    let mut parts = name.splitn(2, '@');
+    !RESERVED.contains(&name) && parts.all(is_name)
 }
 
 pub(crate) fn is_name(name: &str) -> bool {

@@ -72,7 +72,7 @@ fn lock(dir: &Path) -> Option<File> {
     if !files::try_lock(&file, dir).ok()? {
         return None;
     }
-    let (held, named) = (file.metadata().ok()?, files::metadata(dir).ok()?);
+    let (held, named) = (files::metadata_of(&file, dir).ok()?, files::metadata(dir).ok()?);
     (held.ino() == named.ino() && held.dev() == named.dev()).then_some(file)
 }
 

@@ -67,7 +67,7 @@ impl Tool {
     pub(crate) fn dir(&self) -> PathBuf {
         let bin = self.path.join("bin");
         match self.is_dir {
-            true if bin.is_dir() => bin,
+            true if files::is_dir(&bin) => bin,
             true => self.path.clone(),
             false => self.path.parent().unwrap_or(Path::new("/")).to_owned(),
         }

@@ -319,6 +319,6 @@ fn keep(outputs: &Path, kept: &Path) {
     let is_empty = walk(outputs).is_ok_and(|files| files.is_empty());
     if !is_empty && files::make_parent(kept).is_ok() {
         let _ = files::remove_dir(kept);
-        let _ = files::rename(outputs, kept);
+        let _ = files::move_dir(outputs, kept);
     }
 }

@@ -156,3 +156,13 @@ fn a_cancelled_run_starts_nothing() {
     lab.cancel.store(false, Ordering::SeqCst);
     lab.run().expect("ran 4");
 }
+
+#[test]
+fn what_a_failed_stage_wrote_is_kept_on_another_file_system_too() {
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let lab = Lab::new().stage("bad", "kind = \"fail\"");
+    lab.write("outputs/x", "");
+    std::os::unix::fs::symlink(elsewhere.path(), lab.path("outputs/failed")).unwrap();
+    lab.run().expect("failed 1");
+    assert_eq!(lab.read("outputs/failed/bad/out.txt"), "half of");
+}

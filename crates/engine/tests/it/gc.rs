@@ -18,8 +18,12 @@ fn ran_thrice() -> Lab {
     lab
 }
 
+fn try_collect(lab: &Lab, policy: Policy) -> Result<Freed, Error> {
+    gc::collect(&lab.project(), &lab.load().unwrap(), policy, SystemTime::now())
+}
+
 fn collect(lab: &Lab, policy: Policy) -> Freed {
-    gc::collect(&lab.project(), policy, SystemTime::now()).unwrap()
+    try_collect(lab, policy).unwrap()
 }
 
 fn last(n: usize) -> Policy {
@@ -102,7 +106,7 @@ fn runs_are_kept_by_their_age() {
     let second = humantime::parse_rfc3339(&recorded.observed.started).unwrap();
     let policy = Policy { max_age: Some(Duration::from_secs(10)), ..Policy::default() };
     let now = second + Duration::from_secs(10);
-    let freed = gc::collect(&lab.project(), policy, now).unwrap();
+    let freed = gc::collect(&lab.project(), &lab.load().unwrap(), policy, now).unwrap();
     assert_eq!(freed.runs.len(), 1);
     assert_eq!(lab.project().runs.find("@-1").unwrap(), recorded);
 }
@@ -140,7 +144,7 @@ fn nothing_is_removed_beside_a_run() {
     let lab = ran_thrice();
     let running = lab.project();
     running.store.hold().unwrap();
-    let error = gc::collect(&lab.project(), last(1), SystemTime::now()).unwrap_err();
+    let error = try_collect(&lab, last(1)).unwrap_err();
     assert!(matches!(error, Error::Busy(_)), "{error}");
     assert_eq!(lab.project().runs.list().unwrap().len(), 3);
     drop(running);
@@ -154,9 +158,107 @@ fn nothing_is_removed_while_a_record_or_the_lock_cannot_be_read() {
     let record = lab.project().runs.list().unwrap().remove(0).join("run.json");
     let whole = lab.read(record.to_str().unwrap());
     flip(&record);
-    assert!(gc::collect(&lab.project(), last(1), SystemTime::now()).is_err());
+    assert!(gc::collect(&lab.project(), &lab.load().unwrap(), last(1), SystemTime::now()).is_err());
     lab.write(record.to_str().unwrap(), &whole);
     lab.write("pipeline.lock", "<<<<<<< ours");
-    assert!(gc::collect(&lab.project(), last(1), SystemTime::now()).is_err());
+    assert!(gc::collect(&lab.project(), &lab.load().unwrap(), last(1), SystemTime::now()).is_err());
     assert_eq!(n_objects(&lab), before);
+}
+
+#[test]
+fn a_record_on_another_file_system_is_removed() {
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let lab = ran_thrice();
+    let runs = lab.path("outputs/runs");
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.arg("-a").arg(&runs).arg(elsewhere.path()).status().unwrap().success());
+    fs::remove_dir_all(&runs).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("runs"), &runs).unwrap();
+    let freed = collect(&lab, last(1));
+    assert_eq!((freed.runs.len(), freed.refused), (2, vec![]));
+    assert_eq!(fs::read_dir(&runs).unwrap().count(), 2, "the newest run and `last.json`");
+    lab.verify_clean();
+}
+
+#[test]
+fn a_record_that_cannot_be_removed_keeps_what_it_speaks_of() {
+    let lab = ran_thrice();
+    // In the way of what is being removed.
+    lab.write("outputs/runs/.removed", "no directory");
+    let freed = collect(&lab, last(1));
+    assert_eq!((freed.runs.len(), freed.outcomes, freed.objects), (0, 0, 0), "{freed:?}");
+    assert!(freed.refused.iter().any(|why| why.contains("outputs/runs/")), "{freed:?}");
+    lab.verify_clean();
+    fs::remove_file(lab.path("outputs/runs/.removed")).unwrap();
+    assert_eq!(collect(&lab, last(1)).runs.len(), 2);
+    lab.verify_clean();
+}
+
+#[test]
+fn what_a_killed_collection_left_is_removed_by_the_next() {
+    let lab = ran_thrice();
+    lab.write("outputs/runs/.removed/run.json", "half");
+    assert_eq!(collect(&lab, last(1)).runs.len(), 2);
+    assert!(!lab.path("outputs/runs/.removed").exists());
+}
+
+#[test]
+fn both_outcomes_of_a_conflict_stay_as_long_as_their_key() {
+    let lab = Lab::new().stage("tick", "kind = \"clock\"");
+    lab.run();
+    lab.force(&["tick"]);
+    let before = n_objects(&lab);
+    assert_eq!(before, 2);
+    let freed = collect(&lab, last(1));
+    assert_eq!((n_objects(&lab), freed.objects), (before, 0));
+    let findings = lab.verify();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].message.contains("gave other bytes at another time"), "{findings:?}");
+}
+
+#[test]
+fn outputs_of_stages_that_are_gone_are_removed_and_nothing_else() {
+    let lab = Lab::diamond().stage("old", "kind = \"text\"\nparams.text = \"old\"");
+    let lab = lab.stage("mine", "kind = \"text\"\nparams.text = \"mine\"");
+    lab.run();
+    lab.write("outputs/mine/notes.txt", "of a person");
+    lab.write("outputs/stranger/file", "of another program");
+    lab.write("outputs/.removed/file", "of a collection that was killed");
+    let lab = lab.without("old").without("mine");
+    for name in ["old", "mine"] {
+        let _ = fs::remove_file(lab.path(&format!("stages/{name}.toml")));
+    }
+    let dry = collect(&lab, Policy { is_dry: true, ..Policy::default() });
+    assert!(lab.path("outputs/old/out.txt").exists());
+    let freed = collect(&lab, Policy::default());
+    assert_eq!((dry.outputs, freed.outputs), (vec!["old".to_owned()], vec!["old".to_owned()]));
+    assert!(!lab.path("outputs/old").exists() && !lab.path("outputs/.removed").exists());
+    for kept in ["mine/out.txt", "mine/notes.txt", "stranger/file", "both", "runs", "store"] {
+        assert!(lab.path("outputs").join(kept).exists(), "{kept}");
+    }
+    lab.run().expect("cached 4");
+}
+
+#[test]
+fn what_is_freed_and_left_counts_the_records() {
+    let lab = ran_thrice();
+    let bytes = |lab: &Lab| collect(lab, Policy { is_dry: true, ..Policy::default() }).left;
+    let of_record = |name: &str| {
+        let dir = lab.project().runs.list().unwrap().remove(0);
+        fs::metadata(dir.join(name)).unwrap().len()
+    };
+    let record = of_record("run.json") + of_record("observed.json");
+    let before = bytes(&lab);
+    let freed = collect(&lab, last(2));
+    assert!(freed.bytes > record, "{freed:?}");
+    assert_eq!((freed.left, bytes(&lab)), (before - freed.bytes, freed.left));
+}
+
+#[test]
+fn a_look_at_what_is_stored_keeps_it_from_being_removed() {
+    let lab = ran_thrice();
+    let looking = lab.project();
+    engine::verify::verify(&looking, &lab.load().unwrap()).unwrap();
+    let error = try_collect(&lab, last(1)).unwrap_err();
+    assert!(matches!(error, Error::Busy(_)), "{error}");
 }

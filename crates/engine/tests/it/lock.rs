@@ -159,3 +159,32 @@ fn no_lock_is_drift_and_not_an_error() {
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].code, &*findings[0].message), (3, "there is no `pipeline.lock`"));
 }
+
+#[test]
+fn however_a_lock_is_laid_out_it_says_the_same() {
+    let lab = ran();
+    let text = lab.read("pipeline.lock");
+    let lock = Lock::parse(&text, "pipeline.lock").unwrap();
+    let inline = |stage: &str| text.replace(&format!("[stage.\"{stage}\"]\n"), "");
+    assert_ne!(Lock::parse(&inline("a"), "pipeline.lock").ok(), Some(lock.clone()));
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    // Sub-tables of their own, and a text of several lines in which one begins like a stage.
+    let pretty = toml::to_string_pretty(&table).unwrap();
+    assert_eq!(Lock::parse(&pretty, "pipeline.lock").unwrap(), lock);
+    let quoted = text.replace("kind = \"text\"", "kind = '''text'''");
+    assert_eq!(Lock::parse(&quoted, "pipeline.lock").unwrap(), lock);
+    let odd = text.replacen("kind = \"text\"", "kind = '''\ntext\n[stage.x]\n'''", 1);
+    let read = Lock::parse(&odd, "pipeline.lock").unwrap();
+    assert_eq!(read.stages.len(), lock.stages.len());
+}
+
+#[test]
+fn a_stage_that_a_lock_has_twice_is_refused_at_its_line() {
+    let lab = ran();
+    let text = lab.read("pipeline.lock");
+    let block = text.split("\n\n").nth(1).unwrap();
+    let error = Lock::parse(&format!("{text}\n{block}\n"), "pipeline.lock").unwrap_err();
+    assert!(matches!(&error, Error::Drift(_)), "{error}");
+    let line = text.lines().count() + 2;
+    assert!(error.to_string().contains(&format!("line {line}")), "{error}");
+}

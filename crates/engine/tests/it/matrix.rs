@@ -3,7 +3,7 @@
 //! The files are found by walking, so that a new kind of file is tried without a word here.
 //! `MATRIX=all` tries each file of each kind; otherwise one or two of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use engine::digest::Digest;
 use engine::gc::{self, Policy};
+use engine::lock::{Lock, LockedStage};
 use engine::project::{OUTPUTS_DIR, Project};
 use engine::verify;
 
@@ -100,7 +102,7 @@ fn look(lab: &Lab) -> Told {
     let told = panic::catch_unwind(AssertUnwindSafe(|| {
         let verify = open().and_then(|project| verify::verify(&project, &lab.load()?));
         let policy = Policy { keep_last: Some(1), is_dry: true, ..Policy::default() };
-        let collect = open().and_then(|p| gc::collect(&p, policy, SystemTime::now()));
+        let collect = open().and_then(|p| gc::collect(&p, &lab.load()?, policy, SystemTime::now()));
         Told {
             verify: match verify {
                 Ok((findings, _)) => findings.iter().map(|f| format!("{}\n", f.message)).collect(),
@@ -125,6 +127,35 @@ const NEEDS_NO_NAME: [&str; 9] = [
     "store/observed",
 ];
 
+/// The digest that a name in the store stands for.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts.get(2..4)?.concat().parse().ok()
+}
+
+/// Whether a look speaks of a path: by itself, by its digest, by the id of its run; a format by
+/// its store.
+fn is_named(told: &str, path: &Path) -> bool {
+    let mut names = vec![path.display().to_string()];
+    names.extend(digest_of(path).map(|digest| digest.short()));
+    let run = path.iter().nth(1).map(|part| part.to_string_lossy().into_owned());
+    match path.starts_with("runs") {
+        true => {
+            names.extend(run.iter().filter_map(|run| run.rsplit('-').next().map(str::to_owned)));
+        }
+        false => names.extend(path.ends_with("format").then(|| "outputs/store".to_owned())),
+    }
+    names.iter().any(|name| told.contains(name))
+}
+
+/// All digests of which the lock speaks.
+fn needed(lab: &Lab) -> BTreeSet<Digest> {
+    let lock = Lock::parse(&lab.read("pipeline.lock"), "pipeline.lock").unwrap();
+    let of_stage =
+        |stage: &LockedStage| stage.outputs.values().copied().chain([stage.key]).collect();
+    lock.stages.values().flat_map(|stage| -> Vec<_> { of_stage(stage) }).collect()
+}
+
 fn try_one(template: &Lab, damage: &Damage, path: &Path, result: &str) -> Result<(), String> {
     let lab = copy(template);
     // The copies have other inodes, so that the first run only learns their signatures.
@@ -141,8 +172,8 @@ fn try_one(template: &Lab, damage: &Damage, path: &Path, result: &str) -> Result
     let was_empty = is_empty(&template.path(OUTPUTS_DIR).join(path));
     let is_same = was_empty && ["truncated", "emptied"].contains(&damage.0);
     let may_be_silent = NEEDS_NO_NAME.contains(&&*family) || is_same || is_never_missed;
-    if told.verify == quiet && !may_be_silent {
-        return Err(format!("{story}: verify says nothing of it"));
+    if !may_be_silent && (told.verify == quiet || !is_named(&told.verify, path)) {
+        return Err(format!("{story}: verify does not name it: {}", told.verify));
     }
     let refused = family == "store/format" && !is_gone;
     let ended = Orders::run(lab.root()).end();
@@ -167,13 +198,38 @@ fn try_one(template: &Lab, damage: &Damage, path: &Path, result: &str) -> Result
     if visible(&lab) != visible(template) {
         return Err(format!("{story}: other outputs after a run"));
     }
+    let needed = needed(template);
     let after = look(&lab);
+    // What only an older run had is not computed again, nor is a record.
+    let is_old = match &*family {
+        "store/objects" | "store/outcomes" | "store/recipes" => {
+            !needed.contains(&digest_of(path).unwrap())
+        }
+        family => ["store/conflicts", "runs/run.json"].contains(&family),
+    };
+    if after.verify != quiet && !is_old {
+        return Err(format!("{story}: verify after a run says {}", after.verify));
+    }
     let is_collected =
         ["Freed", "outputs/", "record of run"].iter().any(|w| after.collect.contains(w));
     if !is_collected {
         return Err(format!("{story}: gc says {}, and before {}", after.collect, told.collect));
     }
-    Ok(())
+    no_harm_of_collecting(&lab, &after.verify).map_err(|harm| format!("{story}: {harm}"))
+}
+
+/// Collects for real; afterwards `verify` finds no more than before.
+fn no_harm_of_collecting(lab: &Lab, before: &str) -> Result<(), String> {
+    let project = Project::open(lab.root(), Path::new(OUTPUTS_DIR), false).unwrap();
+    let policy = Policy::default();
+    let collected = gc::collect(&project, &lab.load().unwrap(), policy, SystemTime::now());
+    drop(project);
+    let after = look(lab).verify;
+    let is_new = |line: &str| !before.lines().any(|other| other == line);
+    match after.lines().find(|line| is_new(line)) {
+        Some(line) => Err(format!("{collected:?} did harm: {line}")),
+        None => Ok(()),
+    }
 }
 
 /// Root reads what nobody may: then the test is started again without that right.

@@ -70,12 +70,10 @@ fn the_runs_of_an_old_store_can_be_compared() {
     for layout in LAYOUTS {
         let lab = lab(layout);
         let project = lab.project();
-        let side = |name: &str| {
-            Side::of_run(name, &project.runs.find(name).unwrap().run, |key| {
-                project.store.recipe(key)
-            })
-        };
-        let diff = diff::compare(&side("@-1"), &side("@"), &project.store.conflicts().unwrap());
+        let side = |name: &str| Side::of_run(name, project.runs.find(name).unwrap().run);
+        let conflicts = project.store.conflicts().unwrap();
+        let recipe = |key: &_| project.store.recipe(key);
+        let diff = diff::compare(&side("@-1"), &side("@"), &conflicts, recipe);
         let changed: Vec<_> = diff.stages.iter().map(|stage| stage.stage.as_str()).collect();
         assert_eq!(changed, ["b", "both", "size", "story"]);
     }

@@ -8,7 +8,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use engine::error::Error;
@@ -109,9 +110,9 @@ impl Ended {
 #[ignore = "started by other tests as a process of its own"]
 fn child() {
     let Some(root) = std::env::var_os("LAB_ROOT").map(PathBuf::from) else { return };
-    let n_operations = plan_faults();
+    let operations = plan_faults();
     let ran = run(&root);
-    println!("\noperations {}", n_operations.load(Ordering::SeqCst));
+    println!("\noperations {}", operations.lock().unwrap().join(" "));
     let code = match ran {
         Ok(text) => {
             println!("{text}");
@@ -126,17 +127,21 @@ fn child() {
 }
 
 /// `LAB_FAULT` is `17:28`: operation 17 fails with error number 28; `17+:28`: all from it on;
-/// `17:short`: if it writes, it stops in the middle.
-fn plan_faults() -> &'static AtomicU64 {
-    static N_OPERATIONS: AtomicU64 = AtomicU64::new(0);
+/// `17:short`: if it writes, it stops in the middle. Returns what was done, in its order.
+fn plan_faults() -> &'static Mutex<Vec<String>> {
+    static OPERATIONS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let planned = std::env::var("LAB_FAULT").ok().map(|text| {
         let (at, fault) = text.split_once(':').unwrap();
         let fault = fault.parse().map_or(Fault::Short(3), Fault::Error);
-        let first: u64 = at.trim_end_matches('+').parse().unwrap();
+        let first: usize = at.trim_end_matches('+').parse().unwrap();
         (first, at.ends_with('+'), fault)
     });
     faults::inject(Box::new(move |operation, path| {
-        let n = N_OPERATIONS.fetch_add(1, Ordering::SeqCst);
+        let n = {
+            let mut operations = OPERATIONS.lock().unwrap();
+            operations.push(format!("{operation:?}"));
+            operations.len() - 1
+        };
         let (first, is_lasting, fault) = planned?;
         let is_hit = n == first || (is_lasting && n > first);
         if n == first {
@@ -144,7 +149,7 @@ fn plan_faults() -> &'static AtomicU64 {
         }
         is_hit.then_some(fault)
     }));
-    &N_OPERATIONS
+    &OPERATIONS
 }
 
 fn run(root: &Path) -> Result<String, String> {

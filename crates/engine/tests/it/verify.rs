@@ -1,8 +1,7 @@
 //! Runs compared: a rebuild with what it repeats, a run with the one before.
 
-use engine::diff::{self, Parting, Side};
+use engine::diff::{self, Diff, Parting, Side};
 use engine::error::ExitCode;
-use engine::record::Run;
 use engine::verify::{self, Finding};
 
 use crate::lab::Lab;
@@ -87,9 +86,9 @@ fn a_missing_object_of_an_old_run_is_named_with_that_run() {
     assert!(findings.iter().any(|finding| finding.message.ends_with(&format!("in run {id}"))));
 }
 
-fn side(lab: &Lab, run: &Run) -> Side {
+fn compared(lab: &Lab, a: &Side, b: &Side) -> Diff {
     let store = lab.project().store;
-    Side::of_run("r", run, |key| store.recipe(key))
+    diff::compare(a, b, &[], |key| store.recipe(key))
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_diff_names_the_cause_before_its_consequences() {
     let before = lab.run().run;
     lab.edit("stages/b.toml", "two", "three");
     let after = lab.run().run;
-    let diff = diff::compare(&side(&lab, &before), &side(&lab, &after), &[]);
+    let diff = compared(&lab, &Side::of_run("a", before), &Side::of_run("b", after));
     assert!(!diff.identical);
     let cause = diff.cause.unwrap();
     assert_eq!((cause.stage.as_str(), cause.what), ("b", Parting::Recipe));
@@ -117,7 +116,7 @@ fn a_lock_and_its_run_are_identical() {
     let lock = project.lock().unwrap().unwrap();
     let order: Vec<_> = graph.stages.iter().map(|stage| stage.name.clone()).collect();
     let metrics = |key: &_| project.store.outcome(key).unwrap().findings.metrics;
-    let locked = Side::of_lock("lock", &lock, &order, |key| project.store.recipe(key), metrics);
-    let diff = diff::compare(&locked, &side(&lab, &run), &[]);
+    let locked = Side::of_lock("lock", &lock, &order, metrics);
+    let diff = compared(&lab, &locked, &Side::of_run("r", run));
     assert!(diff.identical && diff.cause.is_none() && diff.metrics.is_empty(), "{diff:?}");
 }
