@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical;
 use crate::digest::Digest;
+use crate::files;
 use crate::store::Store;
 
 /// What was observed of one run of a program.
@@ -46,8 +47,13 @@ impl Store {
         canonical::read(&self.place("observed", key)).ok()
     }
 
-    /// Keeps what was observed of a program, if that is possible.
+    /// Keeps what was observed of a program, if that is possible. Of one that said nothing there is
+    /// nothing to say again, and what it said before is forgotten.
     pub(crate) fn keep_observed(&self, key: &Digest, observation: &Observation) {
+        if observation.is_silent() {
+            let _ = files::remove(&self.place("observed", key));
+            return;
+        }
         drop(self.write(&self.place("observed", key), &canonical::to_bytes(observation)));
     }
 }

@@ -63,6 +63,25 @@ fn what_a_program_says_is_kept_and_told_again_on_a_hit() {
 }
 
 #[test]
+fn of_a_program_that_said_nothing_nothing_is_kept() {
+    let lab = lab("echo x > out.txt");
+    lab.run().expect("ran 1");
+    assert!(!lab.path("outputs/store/observed").exists());
+    assert_eq!(lab.run().expect("cached 1").report("s").output, None);
+}
+
+#[test]
+fn what_a_program_said_is_forgotten_when_it_then_says_nothing() {
+    let outside = tempfile::tempdir().unwrap();
+    let flag = outside.path().join("said");
+    let once = format!("test -e {0} || echo said; touch {0}; echo x > out.txt", flag.display());
+    let lab = lab(&once);
+    assert_eq!(output(&lab.run().expect("ran 1")).stdout, "said\n");
+    lab.force(&["s"]).expect("ran 1");
+    assert_eq!(lab.run().expect("cached 1").report("s").output, None);
+}
+
+#[test]
 fn losing_what_a_program_said_costs_nothing_else() {
     let lab = lab("echo said; echo x > out.txt");
     lab.run().expect("ran 1");
