@@ -5,8 +5,10 @@
 //! home/    HOME and TMPDIR
 //! ```
 //!
-//! Inputs are copies, so that nothing a program writes reaches the project or the store; a large
-//! file is a link instead, and is checked afterwards. It knows nothing of processes.
+//! Inputs are copies, however large, so that nothing a program writes reaches the project or the
+//! store: a link to a large file would spare its copy, and a program that writes through it would
+//! have changed what nobody has twice. Where the file system can, a copy shares its blocks. It
+//! knows nothing of processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,16 +18,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::data::{Form, base_of};
-use crate::digest::Digest;
 use crate::files;
 use crate::graph::{Graph, Plug, Stage, StageId};
 use crate::layout;
 use crate::observed::Observation;
 use crate::project::Project;
 use crate::store::Outcome;
-
-/// Files of at least this size are linked and not copied.
-const LINKED_FROM_BYTES: u64 = 64 << 20;
 
 /// Where a program works, and what it must know of the run.
 pub(crate) struct Room<'a> {
@@ -59,10 +57,6 @@ pub(crate) struct Laid {
     pub(crate) words: BTreeMap<String, Vec<PathBuf>>,
     /// Every file, relative to the working directory.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// The objects that are linked.
-    pub(crate) linked: Vec<Digest>,
-    /// Where links lead.
-    pub(crate) targets: Vec<PathBuf>,
 }
 
 /// Lays the inputs of a stage out below a directory.
@@ -82,16 +76,16 @@ pub(crate) fn lay(
         let mut words = Vec::new();
         let places = layout::places(graph, port, project);
         for (plug, place) in port.plugs.iter().zip(places) {
-            let mut lay = |from: PathBuf, to: PathBuf| -> io::Result<bool> {
+            let mut lay = |from: PathBuf, to: PathBuf| -> io::Result<()> {
                 if let Some(other) = sources.insert(to.clone(), from.clone()) {
-                    return if other == from { Ok(false) } else { Err(clash(&to)) };
+                    return if other == from { Ok(()) } else { Err(clash(&to)) };
                 }
-                let is_linked = place_file(&from, &work.join(&to))?;
-                if is_linked {
-                    laid.targets.push(files::canonical(&from)?);
-                }
+                let place = work.join(&to);
+                files::make_parent(&place)?;
+                // The kernel shares the blocks where the file system can.
+                files::copy(&from, &place)?;
                 laid.files.insert(to);
-                Ok(is_linked)
+                Ok(())
             };
             match plug {
                 Plug::Data { path, .. } => {
@@ -120,8 +114,7 @@ pub(crate) fn lay(
                         let rest = Path::new(&file.path).strip_prefix(&output.path);
                         let rest = rest.ok().filter(|rest| !rest.as_os_str().is_empty());
                         let to = rest.map_or_else(|| place.clone(), |rest| place.join(rest));
-                        let is_linked = lay(project.store.object(&file.digest), to)?;
-                        laid.linked.extend(is_linked.then_some(file.digest));
+                        lay(project.store.object(&file.digest), to)?;
                     }
                     words.push(place);
                 }
@@ -135,15 +128,4 @@ pub(crate) fn lay(
 fn clash(path: &Path) -> io::Error {
     let message = format!("two inputs would stand at `{}`", path.display());
     io::Error::new(io::ErrorKind::AlreadyExists, message)
-}
-
-/// Copies a file, or links to it when it is large. Tells whether it is a link.
-fn place_file(from: &Path, to: &Path) -> io::Result<bool> {
-    files::make_parent(to)?;
-    if files::metadata(from)?.len() < LINKED_FROM_BYTES {
-        files::copy(from, to)?;
-        return Ok(false);
-    }
-    files::link(&files::canonical(from)?, to)?;
-    Ok(true)
 }

@@ -106,9 +106,8 @@ impl<'a> Attempt<'a> {
         };
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
-            let read = tools.iter().flat_map(Tool::parts);
-            let read = read.chain(room.laid.targets.iter().cloned());
-            Fence::new(read.collect(), vec![work.clone(), room.home()])
+            let read = tools.iter().flat_map(Tool::parts).collect();
+            Fence::new(read, vec![work.clone(), room.home()])
         });
         Ok(Attempt { params, room, work, tools, program, arguments: words, fence })
     }
