@@ -25,6 +25,11 @@ use crate::observed::Observation;
 use crate::project::Project;
 use crate::store::Outcome;
 
+/// The working directory in a room.
+pub(crate) const WORK: &str = "work";
+/// The directory of `HOME` and `TMPDIR` in a room.
+pub(crate) const HOME: &str = "home";
+
 /// Where a program works, and what it must know of the run.
 pub(crate) struct Room<'a> {
     pub(crate) project: &'a Project,
@@ -37,14 +42,6 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    pub(crate) fn work(&self) -> PathBuf {
-        self.dir.join("work")
-    }
-
-    pub(crate) fn home(&self) -> PathBuf {
-        self.dir.join("home")
-    }
-
     pub(crate) fn observe(&self, observation: Observation) {
         *self.observation.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation);
     }

@@ -163,9 +163,9 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
         return Err(failure);
     }
     hold_still(project, stage)?;
-    let observation = context.room.and_then(|room| {
-        room.observation.into_inner().unwrap_or_else(PoisonError::into_inner)
-    });
+    let observation = context
+        .room
+        .and_then(|room| room.observation.into_inner().unwrap_or_else(PoisonError::into_inner));
     let files = collect(project, stage, &outputs_dir)?;
     let observation = observation.map(|seen| Observation { attempts: number, ..seen });
     Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
@@ -174,7 +174,7 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
 /// The room of a program, its inputs laid out.
 fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
     let stage = task.graph.stage(task.id);
-    let work = dir.join("work");
+    let work = dir.join(room::WORK);
     let write = |error| Failure::from(Error::io("lay out inputs in", dir)(error));
     files::make_dir(&work).map_err(write)?;
     let laid = room::lay(task.project, task.graph, stage, &task.outcomes, &work).map_err(write)?;

@@ -18,7 +18,7 @@ use crate::data;
 use crate::files::{self, make_parent};
 use crate::kind::Context;
 use crate::observed::Observation;
-use crate::room::Room;
+use crate::room::{HOME, Room, WORK};
 use crate::surroundings::Tool;
 
 /// How much of the end of its output a failure shows.
@@ -34,13 +34,14 @@ pub(crate) struct Interrupted;
 /// Runs the program of a stage and moves its outputs to where they are taken.
 pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let Some(room) = &context.room else { bail!("a program needs a room") };
-    files::make_dirs(&room.home())?;
+    files::make_dirs(&room.dir.join(HOME))?;
     let attempt = Attempt::new(context, room)?;
     attempt.make_way()?;
     let launch = Launch {
         program: &attempt.program,
         arguments: &attempt.arguments,
         dir: &attempt.work,
+        room: &attempt.dir,
         environment: &attempt.environment(),
         timeout: room.timeout,
         cancel: room.cancel,
@@ -75,6 +76,9 @@ struct Taken {
 struct Attempt<'a> {
     params: Params,
     room: &'a Room<'a>,
+    /// Where the room is, absolute and without links.
+    dir: PathBuf,
+    /// The working directory in it.
     work: PathBuf,
     tools: Vec<Tool>,
     program: PathBuf,
@@ -87,7 +91,8 @@ impl<'a> Attempt<'a> {
         let params: Params = context.params()?;
         let project = room.project;
         let tools = project.outside.tools(&project.root, &params.tools())?;
-        let work = std::path::absolute(room.work())?;
+        let dir = files::canonical(room.dir)?;
+        let work = dir.join(WORK);
         let paths = paths(&params, room)?;
         let mut words: Vec<_> = match &params.run {
             Some(run) => run.iter().flat_map(|word| arguments(word, &paths)).collect(),
@@ -107,9 +112,9 @@ impl<'a> Attempt<'a> {
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
             let read = tools.iter().flat_map(Tool::parts).collect();
-            Fence::new(read, vec![work.clone(), room.home()])
+            Fence::new(read, vec![work.clone(), dir.join(HOME)])
         });
-        Ok(Attempt { params, room, work, tools, program, arguments: words, fence })
+        Ok(Attempt { params, room, dir, work, tools, program, arguments: words, fence })
     }
 
     /// Makes the directories that outputs go to; none may stand where an input does.
@@ -139,7 +144,7 @@ impl<'a> Attempt<'a> {
                 dirs.push(dir);
             }
         }
-        let home = std::path::absolute(self.room.home()).unwrap_or_else(|_| self.room.home());
+        let home = self.dir.join(HOME);
         if dirs.is_empty() {
             // An empty PATH would mean the working directory.
             dirs.push(home.clone());

@@ -7,6 +7,7 @@
 
 pub(crate) mod attempt;
 mod capture;
+mod family;
 mod fence;
 mod forgotten;
 mod process;
@@ -23,7 +24,7 @@ use crate::params::{Complaint, Param, Step, Type};
 use crate::surroundings::Surroundings;
 use words::Piece;
 
-pub use process::kill_all;
+pub use family::kill_all;
 
 /// The shell of `shell`.
 const SHELL: &str = "/bin/sh";

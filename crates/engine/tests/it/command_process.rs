@@ -212,6 +212,48 @@ fn what_a_program_leaves_running_is_ended_with_it() {
 }
 
 #[test]
+fn a_time_out_ends_what_left_the_group() {
+    let lab = lab("timeout 600 sleep 31.4156; echo x > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"timeout\"");
+    let start = Instant::now();
+    lab.run_graph(with_control(&lab, 0.3, 0)).expect("failed 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(processes_with("31.4156"), 0);
+}
+
+#[test]
+fn what_was_left_running_in_a_session_of_its_own_is_ended() {
+    let lab = lab(
+        "setsid sleep 31.4157 & env -i setsid sleep 31.4158 >&- 2>&- & echo x > out.txt; sleep 0.2",
+    );
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\", \"env\"");
+    let start = Instant::now();
+    lab.run().expect("ran 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(processes_with("31.4157") + processes_with("31.4158"), 0);
+}
+
+#[test]
+fn what_left_its_working_directory_and_its_parents_is_ended() {
+    let lab =
+        lab("(cd /; setsid sh -c 'setsid sleep 31.4159 & exit') & sleep 0.2; echo x > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\"");
+    lab.run().expect("ran 1");
+    assert_eq!(processes_with("31.4159"), 0);
+}
+
+#[test]
+fn a_process_that_outlived_its_program_writes_to_no_output() {
+    let text =
+        "(setsid sh -c 'while :; do echo late >> out.txt; done' &) ; sleep 0.1; echo x >> out.txt";
+    let lab = lab(text);
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\"");
+    lab.run().expect("ran 1");
+    thread::sleep(Duration::from_millis(100));
+    lab.verify_clean();
+}
+
+#[test]
 fn a_cancelled_run_stops_its_programs_and_starts_no_more() {
     let lab = lab("sleep 31.4155 & sleep 31.4155; echo x > out.txt");
     let lab = lab.stage("late", "kind = \"text\"\nafter = [\"s\"]");
