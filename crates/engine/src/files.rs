@@ -219,6 +219,28 @@ pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
     fs::remove_dir_all(dir)
 }
 
+/// Gives the owner of a directory every right to it.
+pub(crate) fn open_up_one(dir: &Path) -> io::Result<()> {
+    const OWN: u32 = 0o700;
+    let permissions = link_metadata(dir)?.permissions();
+    if permissions.mode() & OWN == OWN {
+        return Ok(());
+    }
+    pass(Operation::Permissions, dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(permissions.mode() | OWN))
+}
+
+/// Gives the owner of a directory every right to it and to those below it; links are not followed.
+pub(crate) fn open_up(dir: &Path) -> io::Result<()> {
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        open_up_one(&dir)?;
+        waiting
+            .extend(list(&dir)?.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.path));
+    }
+    Ok(())
+}
+
 /// Makes a symbolic link.
 pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
     pass(Operation::Link, path)?;

@@ -7,13 +7,13 @@ use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
-use glob::{MatchOptions, Pattern};
 
 use super::fence::Fence;
 use super::forgotten::Scene;
 use super::process::{self, End, Ended, Launch};
+use super::telling::{self, shortened};
 use super::words::{arguments, quoted, script};
-use super::{Params, Place, SHELL};
+use super::{Params, Place, SHELL, taken};
 use crate::data;
 use crate::files::{self, make_parent};
 use crate::kind::Context;
@@ -21,8 +21,6 @@ use crate::observed::Observation;
 use crate::room::{HOME, Room, WORK};
 use crate::surroundings::Tool;
 
-/// How much of the end of its output a failure shows.
-const SHOWN_LINES: usize = 20;
 /// How many files are told that it wrote instead of its outputs.
 const MAX_OTHERS: usize = 5;
 
@@ -53,10 +51,12 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     if attempt.fence.as_ref().is_some_and(Fence::is_open) {
         (room.warn)("`hermetic` has no effect: this kernel has no Landlock");
     }
-    let taken = attempt.take_outputs(context)?;
-    let why = match ended.end {
-        End::Exited(status) if status.success() && taken.missing.is_empty() => return Ok(()),
-        End::Exited(status) if status.success() => attempt.not_written(&taken.missing)?,
+    // How it ended says more than what can be taken of it.
+    let taken = taken::take(&attempt.work, &attempt.params.outputs, |name| context.output(name));
+    let mut why = match ended.end {
+        End::Exited(status) if status.success() && taken.is_whole() => return Ok(()),
+        End::Exited(status) if status.success() && taken.missing.is_empty() => String::new(),
+        End::Exited(status) if status.success() => attempt.not_written(&taken.missing),
         End::Exited(status) => format!("it ended with {}", told(status)),
         End::TimedOut => {
             let limit = room.timeout.unwrap_or_default();
@@ -64,13 +64,11 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         }
         End::Cancelled => bail!(Interrupted),
     };
+    for wrong in &taken.wrong {
+        why.push_str(if why.is_empty() { "" } else { "; " });
+        why.push_str(wrong);
+    }
     bail!(attempt.failure(&why, &ended))
-}
-
-/// Outputs that were taken from a working directory.
-struct Taken {
-    /// The paths of those that are not there, as they are declared.
-    missing: Vec<String>,
 }
 
 struct Attempt<'a> {
@@ -163,60 +161,11 @@ impl<'a> Attempt<'a> {
         variables.into_iter().collect()
     }
 
-    /// Moves every output that is there to the place that the engine takes it from.
-    fn take_outputs(&self, context: &Context<'_>) -> anyhow::Result<Taken> {
-        let mut missing = Vec::new();
-        for (name, declared) in &self.params.outputs {
-            let place = Place::of(&declared.path);
-            let (from, to) = (self.work.join(place.path), context.output(name));
-            let is_there = match place.pattern {
-                Some(pattern) => self.take_matching(pattern, place.path, &to)?,
-                None if files::link_metadata(&from).is_ok_and(|found| found.is_dir()) => {
-                    let is_filled = place.is_dir && holds_files(&from)?;
-                    if is_filled {
-                        files::rename(&from, &to)?;
-                    }
-                    is_filled
-                }
-                None if place.is_dir => false,
-                None => match files::rename(&from, &to) {
-                    Ok(()) => true,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-                    Err(error) => return Err(error.into()),
-                },
-            };
-            if !is_there {
-                missing.push(declared.path.clone());
-            }
-        }
-        Ok(Taken { missing })
-    }
-
-    fn take_matching(&self, pattern: &str, dir: &str, to: &Path) -> anyhow::Result<bool> {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let pattern = Pattern::new(pattern)?;
-        let mut is_there = false;
-        for found in data::walk(&self.work.join(dir), usize::MAX, &[])? {
-            let path = Path::new(dir).join(&found.name);
-            if pattern.matches_path_with(&path, options) {
-                let to = to.join(&found.name);
-                make_parent(&to)?;
-                files::rename(&self.work.join(&path), &to)?;
-                is_there = true;
-            }
-        }
-        Ok(is_there)
-    }
-
-    fn not_written(&self, missing: &[String]) -> anyhow::Result<String> {
+    fn not_written(&self, missing: &[String]) -> String {
         let names: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
         let mut why = format!("it did not write its output {}", names.join(", "));
         let inputs = &self.room.laid.files;
-        let found = data::walk(&self.work, usize::MAX, &["__pycache__"])?;
+        let found = data::walk(&self.work, usize::MAX, &["__pycache__"]).unwrap_or_default();
         let others: BTreeSet<_> = found.into_iter().map(|found| found.name).collect();
         let is_other = |name: &&String| !inputs.contains(Path::new(name.as_str()));
         let others: Vec<_> = others.iter().filter(is_other).take(MAX_OTHERS).collect();
@@ -224,7 +173,7 @@ impl<'a> Attempt<'a> {
             let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
             why.push_str(&format!(", and wrote {}", others.join(", ")));
         }
-        Ok(why)
+        why
     }
 
     /// What is told of a failure: why, the command line, the end of its output, and advice.
@@ -235,13 +184,8 @@ impl<'a> Attempt<'a> {
             str::to_owned,
         );
         let line: Vec<_> = std::iter::once(quoted(&name)).chain(words).collect();
-        let mut text = format!("{why}\n  $ {}", line.join(" "));
-        let said = if ended.stderr.trim().is_empty() { &ended.stdout } else { &ended.stderr };
-        let lines: Vec<_> = said.lines().collect();
-        let first = lines.len().saturating_sub(SHOWN_LINES);
-        for line in &lines[first..] {
-            text.push_str(&format!("\n  | {line}"));
-        }
+        let line = shortened(&line.join(" "));
+        let mut text = format!("{why}\n  $ {line}{}", telling::tail(&ended.stdout, &ended.stderr));
         let root = &self.room.project.root;
         let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
         let scene = Scene {
@@ -272,10 +216,6 @@ fn paths(params: &Params, room: &Room<'_>) -> anyhow::Result<BTreeMap<String, Ve
         paths.insert(port.clone(), vec![Place::of(&declared.path).path.to_owned()]);
     }
     Ok(paths)
-}
-
-fn holds_files(dir: &Path) -> std::io::Result<bool> {
-    Ok(!data::walk(dir, usize::MAX, &[])?.is_empty())
 }
 
 fn observation(ended: &Ended) -> Observation {

@@ -11,6 +11,8 @@ mod family;
 mod fence;
 mod forgotten;
 mod process;
+mod taken;
+mod telling;
 mod words;
 
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ impl Command {
 pub(crate) struct Params {
     pub(crate) run: Option<Vec<String>>,
     pub(crate) shell: Option<String>,
-    outputs: BTreeMap<String, Declared>,
+    pub(crate) outputs: BTreeMap<String, Declared>,
     pub(crate) environment: BTreeMap<String, String>,
     pass: Vec<String>,
     tools: Vec<String>,
@@ -55,7 +57,7 @@ pub(crate) struct Params {
 
 /// An output as it is declared.
 #[derive(Clone, Debug, Deserialize)]
-struct Declared {
+pub(crate) struct Declared {
     path: String,
     #[serde(rename = "type")]
     ty: Option<String>,

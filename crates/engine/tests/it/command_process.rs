@@ -128,6 +128,48 @@ fn a_failure_shows_the_code_the_command_and_the_end_of_the_output() {
 }
 
 #[test]
+fn a_failure_shows_both_streams_and_keeps_them_whole() {
+    let lab = lab("echo told; echo warned >&2; rmdir deep; exit 3");
+    lab.edit("stages/s.toml", "out.txt", "deep/out.txt");
+    let ran = lab.run().expect("failed 1");
+    let message = &ran.failure("s").message;
+    assert!(message.starts_with("it ended with exit code 3\n"), "{message}");
+    assert!(message.ends_with("\n  stdout:\n  | told\n  stderr:\n  | warned"), "{message}");
+    assert_eq!(output(&ran).stdout, "told\n");
+    let log = "== stdout ==\ntold\n== stderr ==\nwarned\n";
+    assert_eq!(lab.read("outputs/failed/s.log"), log);
+}
+
+#[test]
+fn a_link_on_the_way_to_an_output_is_a_failure_and_nothing_is_moved() {
+    let lab = lab("");
+    lab.write("data/out.txt", "the project's own");
+    let data = lab.path("data").display().to_string();
+    let made = [("deep/out.txt", "deep"), ("deep/", "deep"), ("deep/*.txt", "deep")];
+    for (output, link) in made {
+        let script = format!("rmdir deep; ln -s {data} deep");
+        let text =
+            format!("kind = \"command\"\n[params]\nshell = '{script}'\noutputs.out = \"{output}\"");
+        lab.write("stages/s.toml", &text);
+        let message = lab.run().expect("failed 1").failure("s").message.clone();
+        let told = format!("its output `{output}` cannot be taken: `{link}` is a link\n");
+        assert!(message.starts_with(&told), "{message}");
+        assert_eq!(lab.read("data/out.txt"), "the project's own");
+    }
+}
+
+#[test]
+fn outputs_in_directories_that_are_read_only_are_taken() {
+    let script =
+        "mkdir plots/sub; touch plots/sub/a deep/o; chmod 555 plots/sub plots; chmod 500 deep .";
+    let text = format!(
+        "kind = \"command\"\n[params]\ntools = [\"chmod\"]\nshell = '{script}'\n\
+         outputs = {{ p = \"plots/\", o = \"deep/o\" }}"
+    );
+    Lab::new().stage("s", &text).run().expect("ran 1");
+}
+
+#[test]
 fn a_signal_is_named() {
     let lab = lab("kill -SEGV $$");
     let ran = lab.run().expect("failed 1");
