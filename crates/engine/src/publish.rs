@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// What making a directory gives.
-    pub fn scratch(&self) -> Result<tempfile::TempDir, Error> {
+    pub fn scratch(&self) -> Result<files::TemporaryDir, Error> {
         let make = || files::temporary_dir(self.room()?);
         make().map_err(Error::io("write in", self.root().join("scratch")))
     }
