@@ -30,6 +30,12 @@ pub(crate) const WORK: &str = "work";
 /// The directory of `HOME` and `TMPDIR` in a room.
 pub(crate) const HOME: &str = "home";
 
+/// What programs are for everybody: objects of the store have lost the right to be run, and that of
+/// a file of the project is not in the recipe.
+pub(crate) const PROGRAM: u32 = 0o755;
+/// What all other inputs are.
+const FILE: u32 = 0o644;
+
 /// Where a program works, and what it must know of the run.
 pub(crate) struct Room<'a> {
     pub(crate) project: &'a Project,
@@ -81,6 +87,7 @@ pub(crate) fn lay(
                 files::make_parent(&place)?;
                 // The kernel shares the blocks where the file system can.
                 files::copy(&from, &place)?;
+                files::set_mode(&place, if is_program(&place)? { PROGRAM } else { FILE })?;
                 laid.files.insert(to);
                 Ok(())
             };
@@ -125,4 +132,13 @@ pub(crate) fn lay(
 fn clash(path: &Path) -> io::Error {
     let message = format!("two inputs would stand at `{}`", path.display());
     io::Error::new(io::ErrorKind::AlreadyExists, message)
+}
+
+/// Whether a file begins as something does that can be run: a script that names its interpreter, or
+/// an executable.
+fn is_program(path: &Path) -> io::Result<bool> {
+    const BEGINNINGS: [&[u8]; 2] = [b"#!", b"\x7fELF"];
+    let mut head = [0; 4];
+    let n_bytes = files::read_at(&files::open(path)?, path, &mut head, 0)?;
+    Ok(BEGINNINGS.iter().any(|beginning| head[..n_bytes].starts_with(beginning)))
 }

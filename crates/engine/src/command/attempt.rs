@@ -18,9 +18,14 @@ use crate::data;
 use crate::files::{self, make_parent};
 use crate::kind::Context;
 use crate::observed::Observation;
-use crate::room::{HOME, Room, WORK};
+use crate::room::{HOME, PROGRAM, Room, WORK};
 use crate::surroundings::Tool;
 
+/// The longest script that is an argument; a longer one is a file. The kernel takes no argument of
+/// 128 KiB.
+const MAX_SCRIPT_BYTES: usize = 100_000;
+/// Where a long script is, in the room.
+const SCRIPT: &str = "script";
 /// How many files are told that it wrote instead of its outputs.
 const MAX_OTHERS: usize = 5;
 
@@ -40,7 +45,7 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         arguments: &attempt.arguments,
         dir: &attempt.work,
         room: &attempt.dir,
-        environment: &attempt.environment(),
+        environment: &attempt.environment()?,
         timeout: room.timeout,
         cancel: room.cancel,
         fence: attempt.fence.as_ref(),
@@ -95,7 +100,12 @@ impl<'a> Attempt<'a> {
         let mut words: Vec<_> = match &params.run {
             Some(run) => run.iter().flat_map(|word| arguments(word, &paths)).collect(),
             None => {
-                let text = script(params.shell.as_deref().unwrap_or_default(), &paths);
+                let mut text = script(params.shell.as_deref().unwrap_or_default(), &paths);
+                if text.len() > MAX_SCRIPT_BYTES {
+                    let file = dir.join(SCRIPT);
+                    files::write(&file, text.as_bytes())?;
+                    text = format!(". {}", quoted(&file.display().to_string()));
+                }
                 [SHELL, "-eu", "-c", &text].map(str::to_owned).to_vec()
             }
         };
@@ -105,12 +115,16 @@ impl<'a> Attempt<'a> {
         let first = words.remove(0);
         let program = match params.program() {
             Some(name) => tools.iter().find(|tool| tool.name == *name).map(|t| t.path.clone()),
-            None => Some(work.join(&first)),
+            None => {
+                let program = work.join(&first);
+                files::set_mode(&program, PROGRAM)?;
+                Some(program)
+            }
         };
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
-            let read = tools.iter().flat_map(Tool::parts).collect();
-            Fence::new(read, vec![work.clone(), dir.join(HOME)])
+            let read = tools.iter().flat_map(Tool::parts).chain([dir.join(SCRIPT)]);
+            Fence::new(read.collect(), vec![work.clone(), dir.join(HOME)])
         });
         Ok(Attempt { params, room, dir, work, tools, program, arguments: words, fence })
     }
@@ -135,7 +149,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The whole environment of the program, sorted by name.
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut dirs: Vec<PathBuf> = Vec::new();
         for dir in self.tools.iter().map(Tool::dir) {
             if !dirs.contains(&dir) {
@@ -148,6 +162,11 @@ impl<'a> Attempt<'a> {
             dirs.push(home.clone());
         }
         let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        if let Some(dir) = dirs.iter().find(|dir| dir.contains(':')) {
+            bail!(
+                "`{dir}` cannot be on PATH, which is divided by `:`: move the project or the tool"
+            );
+        }
         let home = home.display().to_string();
         let mut variables = BTreeMap::from([
             ("PATH".to_owned(), dirs.join(":")),
@@ -158,7 +177,7 @@ impl<'a> Attempt<'a> {
         let passed = self.params.pass.iter();
         variables.extend(passed.filter_map(|name| Some((name.clone(), outside.variable(name)?))));
         variables.extend(self.params.environment.clone());
-        variables.into_iter().collect()
+        Ok(variables.into_iter().collect())
     }
 
     fn not_written(&self, missing: &[String]) -> String {

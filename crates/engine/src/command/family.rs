@@ -53,6 +53,13 @@ pub fn kill_all() {
     }
 }
 
+/// Asks a child of this process to end, by its number.
+pub fn terminate(child: u32) {
+    if let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
 /// The processes of one program, which leads them.
 pub(super) struct Family {
     leader: Pid,

@@ -290,3 +290,57 @@ fn what_a_program_writes_to_a_large_file_reaches_nobody_even_when_it_fails() {
     assert_eq!(fs::metadata(lab.path("data/d.txt")).unwrap().len(), LARGE_BYTES);
     lab.verify_clean();
 }
+
+#[test]
+fn a_program_that_a_stage_made_can_be_run() {
+    let make = "printf '#!/bin/sh\necho made > $1\n' > {out}";
+    let lab = Lab::new().stage("make", &script(make, ""));
+    let run = "kind = \"command\"\ninputs.p = \"make.out\"\n[params]\noutputs.o = \"o\"\n\
+               run = [\"{p}\", \"{o}\"]";
+    let lab = lab.stage("run", run);
+    let lab = lab.stage("call", &script("./{p} {out}", "inputs.p = \"make.out\""));
+    lab.run().expect("ran 3");
+    assert_eq!((lab.read("outputs/run/o"), lab.read("outputs/call/out.txt")).0, "made\n");
+}
+
+#[test]
+fn whether_a_script_of_the_project_may_be_run_there_has_no_say() {
+    let lab = Lab::new().data("d", "#!/bin/sh\necho made > out.txt\n");
+    let lab = lab.stage("s", &script("./{p}", "inputs.p = \"data.d\""));
+    lab.run().expect("ran 1");
+    fs::set_permissions(lab.path("data/d.txt"), fs::Permissions::from_mode(0o755)).unwrap();
+    lab.force(&["s"]).expect("ran 1");
+}
+
+#[test]
+fn a_script_may_name_thousands_of_inputs() {
+    let lab = Lab::new();
+    for i in 0..6000 {
+        lab.write(&format!("data/many/a-name-that-is-long-{i}.csv"), "x");
+    }
+    let lab = lab.more("[data]\nmany = \"data/many/*.csv\"\n");
+    let text = "n=0; for f in {m}; do n=$((n+1)); done; echo $0 $n > {out}";
+    let lab = lab.stage("s", &script(text, "inputs.m = \"data.many\""));
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/s/out.txt"), "/bin/sh 6000\n");
+    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+    lab.run().expect("ran 1");
+}
+
+#[test]
+fn a_word_with_a_nul_is_a_mistake() {
+    let text = "kind = \"command\"\n[params]\nrun = [\"a\", \"b\\u0000\"]\noutputs.o = \"o\"\n\
+                environment.A = \"\\u0000\"";
+    let told = Lab::new().stage("s", text).mistakes();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("stages/s.toml:3: no program can be given a text with a NUL"));
+}
+
+#[test]
+fn a_tool_that_path_cannot_name_is_told() {
+    let lab = lab("own > out.txt");
+    executable(&lab, "a:b/own", "#!/bin/sh\n");
+    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./a:b/own\"]");
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(message.contains("cannot be on PATH, which is divided by `:`"), "{message}");
+}
