@@ -13,7 +13,7 @@ use super::forgotten::Scene;
 use super::process::{self, End, Ended, Launch};
 use super::telling::{self, shortened};
 use super::words::{arguments, quoted, script};
-use super::{Params, Place, SHELL, taken};
+use super::{Params, Place, SHELL, taken, trace};
 use crate::data;
 use crate::files::{self, make_parent};
 use crate::kind::Context;
@@ -24,6 +24,10 @@ use crate::surroundings::Tool;
 /// The longest script that is an argument; a longer one is a file. The kernel takes no argument of
 /// 128 KiB.
 const MAX_SCRIPT_BYTES: usize = 100_000;
+/// How long a program that failed is watched when it is run once more.
+const MAX_WATCHED: Duration = Duration::from_secs(60);
+/// Where it is written down what it asked for, in the room.
+const TRACE: &str = "trace";
 /// Where a long script is, in the room.
 const SCRIPT: &str = "script";
 /// How many files are told that it wrote instead of its outputs.
@@ -124,7 +128,7 @@ impl<'a> Attempt<'a> {
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
             let read = tools.iter().flat_map(Tool::parts).chain([dir.join(SCRIPT)]);
-            Fence::new(read.collect(), vec![work.clone(), dir.join(HOME)])
+            Fence::new(read.collect(), vec![work.clone(), dir.join(HOME), dir.join(TRACE)])
         });
         Ok(Attempt { params, room, dir, work, tools, program, arguments: words, fence })
     }
@@ -214,11 +218,49 @@ impl<'a> Attempt<'a> {
             tools: &self.tools,
             fence: self.fence.as_ref(),
         };
-        for advice in scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout)) {
+        let mut advice = scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout));
+        if advice.is_empty() && matches!(ended.end, End::Exited(_)) {
+            advice = scene.advice_on(&self.asked_in_vain());
+        }
+        for advice in advice {
             text.push('\n');
             text.push_str(&advice);
         }
         text
+    }
+}
+
+impl Attempt<'_> {
+    /// What a hermetic program asked for in vain: it is run once more and watched, where that can
+    /// be done.
+    fn asked_in_vain(&self) -> Vec<PathBuf> {
+        let Some(fence) = self.fence.as_ref().filter(|fence| !fence.is_open()) else {
+            return Vec::new();
+        };
+        let outside = &self.room.project.outside;
+        let watcher = outside.tools(&self.room.project.root, &[trace::WATCHER.to_owned()]);
+        let watcher = watcher.ok().and_then(|tools| tools.into_iter().next());
+        let (Some(watcher), Ok(environment)) = (watcher, self.environment()) else {
+            return Vec::new();
+        };
+        let log = self.dir.join(TRACE);
+        if files::write(&log, b"").is_err() {
+            return Vec::new();
+        }
+        let launch = Launch {
+            program: &watcher.path,
+            arguments: &trace::arguments(&log, &self.program, &self.arguments),
+            dir: &self.work,
+            room: &self.dir,
+            environment: &environment,
+            timeout: Some(self.room.timeout.map_or(MAX_WATCHED, |limit| limit.min(MAX_WATCHED))),
+            cancel: self.room.cancel,
+            fence: Some(fence),
+        };
+        // Whatever became of it, what it asked for is written down.
+        let _ = process::run(&launch);
+        let text = files::read(&log).unwrap_or_default();
+        trace::in_vain(&String::from_utf8_lossy(&text))
     }
 }
 

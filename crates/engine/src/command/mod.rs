@@ -13,6 +13,7 @@ mod forgotten;
 mod process;
 mod taken;
 mod telling;
+mod trace;
 mod words;
 
 use std::collections::BTreeMap;

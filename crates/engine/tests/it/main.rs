@@ -13,6 +13,7 @@ mod toys;
 
 mod cache;
 mod command;
+mod command_forgotten;
 mod command_process;
 mod command_taken;
 mod control;
