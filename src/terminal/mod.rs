@@ -1,7 +1,7 @@
 //! The only place that prints. Results go to stdout, everything else to stderr.
 //!
 //! Knows how people and programs are told things, and nothing about what is done. A reader that
-//! goes away (`pipeline log | head`) is no error; a result that is lost for any other reason is one.
+//! goes away (`pipeline log | head`) is no error; a result that is lost in any other way is one.
 
 mod diagnostics;
 mod progress;

@@ -24,6 +24,8 @@ use crate::surroundings::Tool;
 /// The longest script that is an argument; a longer one is a file. The kernel takes no argument of
 /// 128 KiB.
 const MAX_SCRIPT_BYTES: usize = 100_000;
+/// The exit code of a shell that does not find a program.
+const NOT_FOUND: i32 = 127;
 /// How long a program that failed is watched when it is run once more.
 const MAX_WATCHED: Duration = Duration::from_secs(60);
 /// Where it is written down what it asked for, in the room.
@@ -66,6 +68,11 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         End::Exited(status) if status.success() && taken.is_whole() => return Ok(()),
         End::Exited(status) if status.success() && taken.missing.is_empty() => String::new(),
         End::Exited(status) if status.success() => attempt.not_written(&taken.missing),
+        End::Exited(status) if status.code() == Some(NOT_FOUND) => format!(
+            "it ended with {}: most shells end so when a program cannot be found; name it under \
+             `tools`",
+            told(status)
+        ),
         End::Exited(status) => format!("it ended with {}", told(status)),
         End::TimedOut => {
             let limit = room.timeout.unwrap_or_default();

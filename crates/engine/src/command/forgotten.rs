@@ -105,7 +105,7 @@ impl Scene<'_> {
                     let mut extensions = beside.map(|input| input.extension());
                     extensions.any(|extension| extension == entry.path.extension())
                 };
-                if !is_named(name) && !(is_named(stem) && is_alike()) {
+                if !(is_named(name) || is_named(stem) && is_alike()) {
                     continue;
                 }
                 let path = dir.join(name.unwrap_or_default());

@@ -33,6 +33,14 @@ fn a_file_that_the_program_does_not_name_is_told() {
 }
 
 #[test]
+fn a_shell_that_does_not_find_a_program_is_told_where_to_name_it() {
+    let lab = forgetful("no-such-program-at-all");
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(message.starts_with("it ended with exit code 127: "), "{message}");
+    assert!(message.contains("name it under `tools`"), "{message}");
+}
+
+#[test]
 fn thousands_of_names_and_inputs_are_searched_in_no_time() {
     let lab =
         forgetful("i=0; while [ $i -lt 20000 ]; do echo \"'name$i'\"; i=$((i+1)); done; exit 1");
