@@ -128,7 +128,10 @@ impl<'a> Attempt<'a> {
             Some(name) => tools.iter().find(|tool| tool.name == *name).map(|t| t.path.clone()),
             None => {
                 let program = work.join(&first);
-                files::set_mode(&program, PROGRAM)?;
+                // Only an input: what else the word may lead to is not the engine's to change.
+                if room.laid.files.contains(Path::new(&first)) {
+                    files::set_mode(&program, PROGRAM)?;
+                }
                 Some(program)
             }
         };
