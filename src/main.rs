@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use engine::error::ExitCode as EngineCode;
 use pipeline::cli::Cli;
 use pipeline::commands;
 use pipeline::terminal::Terminal;
@@ -21,12 +22,18 @@ fn main() -> ExitCode {
     }));
     let cli = Cli::parse();
     let terminal = Terminal::new(&cli.global);
-    let code = match commands::call(&cli, &terminal) {
+    let mut code = match commands::call(&cli, &terminal) {
         Ok(code) => code,
         Err(error) => {
             terminal.error(&error);
             commands::exit_code(&error)
         }
     };
+    if let Some(error) = terminal.lost() {
+        terminal.warning(&format!("results could not be written: {error}"));
+        if code == EngineCode::Ok {
+            code = EngineCode::Failed;
+        }
+    }
     ExitCode::from(code as u8)
 }

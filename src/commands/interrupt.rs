@@ -1,11 +1,12 @@
-//! Ctrl-C and SIGTERM: a run stops what it runs, a service ends cleanly.
+//! Ctrl-C, SIGTERM, SIGQUIT and a terminal that is closed: a run stops what it runs, a service ends
+//! cleanly, a rebuild is passed the word.
 //!
 //! A run may end at any moment, because nothing is published before it is whole; what was finished
 //! stays. So it is asked to stop, which ends the programs it started, and if it has not come back
 //! after a grace, because a kind is at work in this process, the process ends all the same. A
 //! service first answers what it has begun. A second signal ends either at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Interrupt {
     drawn: Arc<Mutex<Option<Drawn>>>,
     cancel: Arc<AtomicBool>,
     stop: Arc<Notify>,
+    /// The number of the process that does the work instead of this one; 0 without one.
+    child: Arc<AtomicU32>,
 }
 
 impl Interrupt {
@@ -40,20 +43,25 @@ impl Interrupt {
             drawn: Arc::default(),
             cancel: Arc::default(),
             stop: Arc::default(),
+            child: Arc::default(),
         };
         let listener = interrupt.clone();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let (mut interrupts, mut terminations) = {
+        let mut signals = {
             let _entered = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate()].into_iter();
+            // What starts it with `nohup` wants it to outlive the terminal.
+            let may_be_ignored = [SignalKind::hangup(), SignalKind::quit()].into_iter();
+            let kinds = kinds.chain(may_be_ignored.filter(|kind| !is_ignored(*kind)));
+            kinds.map(signal).collect::<std::io::Result<Vec<_>>>()?
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
                 loop {
                     std::future::poll_fn(|context| {
-                        let received = interrupts.poll_recv(context).is_ready()
-                            || terminations.poll_recv(context).is_ready();
+                        let received =
+                            signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
                         if received { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
                     })
                     .await;
@@ -72,6 +80,12 @@ impl Interrupt {
         let is_running = self.drawn().is_some();
         let is_first = !self.cancel.swap(true, Ordering::SeqCst);
         const WORD: &str = "interrupted; what was finished is kept";
+        let child = self.child.load(Ordering::SeqCst);
+        if is_first && child != 0 {
+            terminal.note("interrupted");
+            command::terminate(child);
+            return;
+        }
         if is_first && is_running {
             self.drawn().iter().for_each(|drawn| drawn.note(WORD));
             let later = self.clone();
@@ -104,6 +118,14 @@ impl Interrupt {
         &self.cancel
     }
 
+    /// From now on a signal is passed on to a process, which ends by itself.
+    pub(super) fn pass_to(&self, child: u32) {
+        self.child.store(child, Ordering::SeqCst);
+        if self.has_come() {
+            command::terminate(child);
+        }
+    }
+
     /// Whether a signal came.
     pub(super) fn has_come(&self) -> bool {
         self.cancel.load(Ordering::SeqCst)
@@ -115,4 +137,12 @@ impl Interrupt {
         let stop = Arc::clone(&self.stop);
         async move { stop.notified().await }
     }
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (kind.as_raw_value() - 1)) != 0
 }

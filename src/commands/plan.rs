@@ -37,9 +37,10 @@ pub(super) fn show(
     }
     let count = |word| planned.iter().filter(|one| told(&opened.graph, one).0 == word).count();
     let (n_run, n_wait, n_cached) = (count("run"), count("wait"), count("cached"));
-    let lacks = match count("data") {
-        0 => String::new(),
-        n_lacks => format!(", {n_lacks} without their data"),
+    let lacks = match (count("data"), count("lacks")) {
+        (0, 0) => String::new(),
+        (n_lacks, 0) => format!(", {n_lacks} without their data"),
+        (n_lacks, n_blocked) => format!(", {} without what they need", n_lacks + n_blocked),
     };
     terminal
         .out(&format!("plan: {n_run} to run, {n_wait} wait for those, {n_cached} cached{lacks}"));
@@ -69,6 +70,8 @@ fn told(graph: &Graph, one: &Planned) -> (&'static str, Style, String) {
             let why = format!("for data that {verb} not exist: {}", paths.join(", "));
             ("data", Style::Bad, why)
         }
+        // Of several lines the first says what is lacking, and the others how to get it.
+        Fate::Blocked(why) => ("lacks", Style::Bad, why.lines().next().unwrap_or(why).to_owned()),
         Fate::Launch => ("launch", Style::Bold, "once everything before it is done".to_owned()),
     }
 }

@@ -14,6 +14,7 @@ use engine::schedule::{self, Job, Report, Status};
 use engine::spec::{Request, Spec};
 use engine::sweep::{Point, points as sweep_points};
 use engine::verify::check_lock;
+use engine::work::log_of;
 use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
@@ -247,7 +248,9 @@ fn record(opened: &Opened, reports: &[Report], ending: &Ending) -> anyhow::Resul
     }
     // What was kept of an earlier failure of a stage that now succeeded misleads.
     for stage in &run.stages {
-        let _ = std::fs::remove_dir_all(kept(opened).join(&stage.stage));
+        let kept = kept(opened).join(&stage.stage);
+        let _ = std::fs::remove_dir_all(&kept);
+        let _ = std::fs::remove_file(log_of(&kept));
     }
     let observed = observe::observe(&opened.project.root, ending, reports);
     Ok(Some(runs.save(&run, &observed, &opened.project.store)?))
@@ -302,9 +305,14 @@ pub(super) fn summary(
     }
     for report in reports.iter().filter(|report| matches!(report.status, Status::Failed(_))) {
         let kept = kept(opened).join(&report.stage);
+        let log = log_of(&kept);
         if kept.exists() {
             let kept = kept.strip_prefix(&opened.project.root).unwrap_or(&kept).display();
             terminal.note(&format!("what `{}` wrote is in `{kept}`, for a look", report.stage));
+        }
+        if log.exists() {
+            let log = log.strip_prefix(&opened.project.root).unwrap_or(&log).display();
+            terminal.note(&format!("what `{}` said is in `{log}`", report.stage));
         }
     }
 }

@@ -24,9 +24,11 @@ pub(super) fn status(
     let n_stages = planned.len();
     let stale: Vec<_> = planned.iter().flat_map(|one| stale(&opened, one)).collect();
     planned.retain(|one| !matches!(one.fate, Fate::Cached(_)));
+    let is_blocked = planned.iter().any(|one| matches!(one.fate, Fate::Blocked(_)));
     let lacks_data = planned.iter().any(|one| matches!(one.fate, Fate::Lacks(_)));
     let drift: Vec<_> = match project.lock()? {
         Some(_) if lacks_data => vec!["not compared: there is data that does not exist".to_owned()],
+        Some(_) if is_blocked => vec!["not compared: a stage lacks what it needs".to_owned()],
         Some(lock) => {
             check_lock(project, graph, &lock)?.into_iter().map(|finding| finding.message).collect()
         }

@@ -51,26 +51,32 @@ pub(super) fn sweep(
         let message = "`--locked` holds a run against the lock, and a sweep leaves it";
         return Err(ended(ExitCode::Usage, message));
     }
-    // What is wrong with any point is told before the first of them runs.
-    let prepared = points.iter().map(|point| prepare(global, args, point));
-    let mut prepared = prepared.collect::<anyhow::Result<Vec<_>>>()?;
+    // What is wrong with any point is told before the first of them runs. None is held until its
+    // turn comes: a pipeline may be large, and what a point hashed the next one is to remember.
+    for point in points {
+        let mut one = prepare(global, args, point)?;
+        if !args.dry_run {
+            one.opened.require_data(&one.selection)?;
+        }
+    }
     if args.dry_run {
-        for one in &prepared {
-            terminal.note(&terminal.paint_err(&told(one.point), Style::Bold));
+        for point in points {
+            let one = prepare(global, args, point)?;
+            terminal.note(&terminal.paint_err(&told(point), Style::Bold));
             plan::show(&one.opened, &one.selection, &one.forced, terminal)?;
         }
         return Ok(ExitCode::Ok);
     }
-    for one in &mut prepared {
-        one.opened.require_data(&one.selection)?;
-    }
     let interrupt = Interrupt::listen(*terminal)?;
     let (mut rows, mut codes) = (Vec::new(), Vec::new());
-    for (index, one) in prepared.iter().enumerate() {
-        let heading = format!("point {} of {}: {}", index + 1, prepared.len(), told(one.point));
+    for (index, point) in points.iter().enumerate() {
+        let heading = format!("point {} of {}: {}", index + 1, points.len(), told(point));
         terminal.note(&terminal.paint_err(&heading, Style::Bold));
-        let (ended, code) = run(one, args, &interrupt, terminal);
-        rows.push((one.point, ended));
+        let (ended, code) = match prepare(global, args, point) {
+            Ok(one) => run(&one, args, &interrupt, terminal),
+            Err(error) => stopped(&error, terminal),
+        };
+        rows.push((point, ended));
         codes.push(code);
         if interrupt.has_come() {
             break;
@@ -105,6 +111,13 @@ fn prepare<'a>(global: &Global, args: &Args, point: &'a Point) -> anyhow::Result
     Ok(Prepared { point, opened, selection, forced })
 }
 
+/// The end of a point that was stopped by an error, which is told.
+fn stopped(error: &anyhow::Error, terminal: &Terminal) -> (Ended, ExitCode) {
+    terminal.error(error);
+    let (run, result, metrics) = (String::new(), String::new(), BTreeMap::new());
+    (Ended { status: "failed", run, result, metrics }, super::exit_code(error))
+}
+
 /// Runs one point; what stops it is told and is its end.
 fn run(
     one: &Prepared<'_>,
@@ -116,12 +129,7 @@ fn run(
     let (stages, forced) = (selection.clone(), forced.clone());
     let computed = match compute(opened, stages, forced, args, false, interrupt, terminal) {
         Ok(computed) => computed,
-        Err(error) => {
-            terminal.error(&error);
-            let (run, result, metrics) = (String::new(), String::new(), BTreeMap::new());
-            let ended = Ended { status: "failed", run, result, metrics };
-            return (ended, super::exit_code(&error));
-        }
+        Err(error) => return stopped(&error, terminal),
     };
     let metrics = metrics(&computed.reports);
     let code = computed.code();

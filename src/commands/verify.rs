@@ -17,7 +17,8 @@ use engine::spec;
 use engine::verify::{self, Finding};
 use serde_json::json;
 
-use super::{Opened, open};
+use super::interrupt::Interrupt;
+use super::{Opened, ended, open};
 use crate::cli::{Global, Verify as Args};
 use crate::terminal::{Style, Terminal, counted};
 
@@ -139,7 +140,13 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
     }
     command.env("RAYON_NUM_THREADS", threads.to_string());
     command.env("POLARS_MAX_THREADS", threads.to_string());
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    let interrupt = Interrupt::listen(*terminal)?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    interrupt.pass_to(child.id());
+    let status = child.wait()?;
+    if interrupt.has_come() {
+        return Err(ended(ExitCode::Interrupted, "the rebuild was interrupted"));
+    }
     // A gate that does not hold now, and did then, is other bytes; anything else proves nothing.
     let code = status.code();
     if !status.success() && code != Some(ExitCode::Drift as i32) {

@@ -48,6 +48,7 @@ fn lines(opened: &Opened, planned: &[Planned], one: &Planned) -> Vec<String> {
                 .collect()
         }
         Fate::Run(reason) => vec![format!("would run, because {reason}")],
+        Fate::Blocked(why) => vec![format!("cannot run: {why}")],
         Fate::Lacks(paths) => {
             let paths = paths.iter().map(|path| format!("`{}`", path.display()));
             let heading = "cannot run yet: it reads data that does not exist".to_owned();

@@ -1,13 +1,14 @@
 //! The only place that prints. Results go to stdout, everything else to stderr.
 //!
 //! Knows how people and programs are told things, and nothing about what is done. A reader that
-//! goes away (`pipeline log | head`) is no error.
+//! goes away (`pipeline log | head`) is no error; a result that is lost in any other way is one.
 
 mod diagnostics;
 mod progress;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use engine::error::Error;
 
@@ -71,7 +72,17 @@ impl Terminal {
 
     /// A line of results.
     pub fn out(&self, line: &str) {
-        write_line(&mut io::stdout().lock(), line);
+        if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+            lose(error);
+        }
+    }
+
+    /// Why results were lost, if they were: to be asked once, at the end.
+    pub fn lost(&self) -> Option<&'static io::Error> {
+        if let Err(error) = io::stdout().lock().flush() {
+            lose(error);
+        }
+        LOST.get()
     }
 
     /// A JSON document as a line of results.
@@ -128,6 +139,16 @@ fn paint(text: &str, style: Style, is_colored: bool) -> String {
         Style::Bad => "1;31",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// The first error that lost a result.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+fn lose(error: io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        // The first one is told.
+        let _ = LOST.set(error);
+    }
 }
 
 /// Writes a line. What cannot be written is not told: there is nobody left to tell.

@@ -121,7 +121,10 @@ impl Progress {
         self.line(format!("{name}  {word} {time:>7}  {why}").trim_end());
         let indent = self.name_width + INDENT;
         more.lines().for_each(|line| self.line(&format!("{:indent$}{line}", "")));
-        self.output(&report.stage, report.output.as_ref());
+        // The end of what a failed one said is part of why.
+        if !matches!(report.status, Status::Failed(_)) {
+            self.output(&report.stage, report.output.as_ref());
+        }
         let findings = findings(report);
         if let Some(findings) = findings.filter(|_| !is_cached(report) || self.terminal.verbose) {
             findings.remarks.iter().flat_map(|remark| remark.lines()).for_each(|line| {

@@ -88,7 +88,9 @@ fn start(lab: &Lab) -> Child {
 
 #[test]
 fn an_interrupted_run_leaves_no_program_running_and_the_next_one_works() {
-    for (signal, seconds) in [("-INT", "600.125"), ("-TERM", "600.126")] {
+    let signals =
+        [("-INT", "600.125"), ("-TERM", "600.126"), ("-HUP", "600.128"), ("-QUIT", "600.129")];
+    for (signal, seconds) in signals {
         let lab = Lab::empty();
         waiting(&lab, &format!("(sleep {seconds} & sleep {seconds}; true) & sleep {seconds}"));
         let mut child = start(&lab);
@@ -119,4 +121,38 @@ fn a_second_signal_ends_a_run_at_once_with_all_its_programs() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(second.elapsed() < Duration::from_millis(1500), "{:?}", second.elapsed());
     wait_until(|| processes_with("600.127") == 0);
+}
+
+#[test]
+fn a_rebuild_that_is_stopped_stops_what_it_started() {
+    let lab = Lab::empty();
+    waiting(&lab, "sleep 600.130");
+    lab.write("may-end", "");
+    lab.call(&["run"]).expect(0);
+    fs::remove_file(lab.path("may-end")).unwrap();
+    let mut command = lab.command(&["verify", "--rebuild"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(|| processes_with("600.130") == 1);
+    send(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(processes_with("600.130"), 0);
+    assert_eq!(fs::read_dir(lab.path("outputs/store/scratch")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_and_a_reader_that_goes_away_is_none() {
+    let lab = Lab::empty();
+    waiting(&lab, "exit 1");
+    lab.write("may-end", "");
+    lab.call(&["run"]).expect(0);
+    for verb in [&["graph"][..], &["plan"], &["log"], &["verify", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = lab.command(verb).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{verb:?}");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(told.contains("results could not be written"), "{told}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert!(lab.command(verb).stdout(writer).status().unwrap().success(), "{verb:?}");
+    }
 }

@@ -72,10 +72,17 @@ fn a_scikit_learn_script_is_a_stage_like_any_other() {
     // The same model from another script: what rests on it need not run.
     lab.edit("stages/fit.py", "import sys", "import sys  # and nothing else");
     assert_eq!(lab.executed(&[]), ["fit"]);
-    lab.edit("stages/fit.py", "C=1.0", "C=0.01");
+    lab.edit("stages/fit.toml", "C = 1.0", "C = 0.01");
     assert_eq!(lab.executed(&[]), ["fit", "score"]);
     lab.edit("stages/fit.toml", "OMP_NUM_THREADS = \"1\"", "OMP_NUM_THREADS = \"2\"");
     lab.call(&["why", "fit"]).expect(0).tells("environment.OMP_NUM_THREADS: 1 -> 2");
+
+    let sweep = ["run", "--set", "fit.environment.C=0.1,10"];
+    lab.call(&sweep).expect(0).tells("point 2 of 2: fit.environment.C=10");
+    let matrix = "[matrix]\n\"environment.C\" = [0.1, 10]\n\n[params]";
+    lab.edit("stages/fit.toml", "[params]", matrix);
+    let one = "fit@environment.C=0.1";
+    lab.call(&["run", one]).expect(0).tells("2 cached");
 }
 
 #[test]

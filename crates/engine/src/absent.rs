@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data;
 use crate::error::{Diagnostic, Error, Mistakes, Sources};
+use crate::files;
 use crate::graph::{Graph, Plug, StageId};
 use crate::spec::Spec;
 
@@ -27,7 +28,9 @@ impl Absent {
             let node = spec.merged.get("data").and_then(|data| data.get(name));
             let Some(path) = node.and_then(|node| node.text()) else { continue };
             if !data::is_there(&spec.root, path.as_ref()) {
-                let diagnostic = Diagnostic::new(format!("`{path}` does not exist"))
+                let is_empty = files::exists(&spec.root.join(path));
+                let what = if is_empty { "holds no file" } else { "does not exist" };
+                let diagnostic = Diagnostic::new(format!("`{path}` {what}"))
                     .at(node.and_then(|node| node.place.clone()));
                 found.insert(name.to_owned(), diagnostic);
             }

@@ -74,13 +74,16 @@ impl<'a> Bench<'a> {
     pub(crate) fn bring(&self, id: StageId) -> Turn {
         let started = Instant::now();
         let brought = panic::catch_unwind(AssertUnwindSafe(|| self.step(id)));
-        let (status, output) = match brought {
+        let (status, mut output) = match brought {
             Ok(Some(brought)) => brought,
             Ok(None) => return Turn::Busy(id),
             Err(payload) => {
                 (Status::Failed(Failure::panicked("the engine", payload.as_ref())), None)
             }
         };
+        if let Status::Failed(failure) = &status {
+            output = failure.output.as_deref().cloned();
+        }
         let stage = self.job.graph.stage(id).name.clone();
         if matches!(status, Status::Failed(_)) && !self.job.keep_going {
             // The first failure is the one that is told.

@@ -55,13 +55,27 @@ impl Form {
 /// Whether there is what a path means: a file, a directory, or a file that a pattern matches.
 pub(crate) fn is_there(root: &Path, path: &Path) -> bool {
     match Form::of(root, path) {
-        Form::File | Form::Directory => files::exists(&root.join(path)),
+        Form::File => files::exists(&root.join(path)),
+        Form::Directory => holds_any(&root.join(path)),
         // What is wrong with a match is told when it is read.
         Form::Pattern => names(root, path).map_or_else(
             |error| error.kind() != io::ErrorKind::NotFound,
             |names| !names.is_empty(),
         ),
     }
+}
+
+/// Whether a directory holds any file, at whatever depth. What cannot be read is told later.
+fn holds_any(dir: &Path) -> bool {
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        let Ok(entries) = files::list(&dir) else { return true };
+        if entries.iter().any(|entry| !entry.is_dir) {
+            return true;
+        }
+        waiting.extend(entries.into_iter().map(|entry| entry.path));
+    }
+    false
 }
 
 /// What is wrong with a path under `[data]`, as far as it shows without a walk.

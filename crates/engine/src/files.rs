@@ -254,10 +254,44 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Removes a directory with all that is in it.
+/// Removes a directory with all that is in it, also where a program took its owner's rights away.
 pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
     pass(Operation::Remove, dir)?;
-    fs::remove_dir_all(dir)
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(dir)?;
+            fs::remove_dir_all(dir)
+        }
+        removed => removed,
+    }
+}
+
+/// Sets the permissions of a file.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    pass(Operation::Permissions, path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+/// Gives the owner of a directory every right to it.
+pub(crate) fn open_up_one(dir: &Path) -> io::Result<()> {
+    const OWN: u32 = 0o700;
+    let permissions = link_metadata(dir)?.permissions();
+    if permissions.mode() & OWN == OWN {
+        return Ok(());
+    }
+    pass(Operation::Permissions, dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(permissions.mode() | OWN))
+}
+
+/// Gives the owner of a directory every right to it and to those below it; links are not followed.
+pub(crate) fn open_up(dir: &Path) -> io::Result<()> {
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        open_up_one(&dir)?;
+        waiting
+            .extend(list(&dir)?.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.path));
+    }
+    Ok(())
 }
 
 /// Makes a symbolic link.
@@ -294,10 +328,40 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
     NamedTempFile::new_in(dir)
 }
 
+/// A directory that is removed with all that is in it when the value is dropped.
+#[derive(Debug)]
+pub struct TemporaryDir {
+    /// There until it is dropped.
+    dir: Option<TempDir>,
+    path: PathBuf,
+}
+
+impl TemporaryDir {
+    /// Takes the removal of a directory over.
+    pub(crate) fn of(dir: TempDir) -> TemporaryDir {
+        let path = dir.path().to_owned();
+        TemporaryDir { dir: Some(dir), path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        if self.dir.take().is_some_and(|dir| dir.close().is_err()) {
+            // What stays costs room only, and is swept later.
+            let _ = remove_dir(&self.path);
+        }
+    }
+}
+
 /// A new directory, removed with what is in it when the value is dropped.
-pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TempDir> {
+pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TemporaryDir> {
     pass(Operation::MakeDir, dir)?;
-    TempDir::new_in(dir)
+    TempDir::new_in(dir).map(TemporaryDir::of)
 }
 
 /// Copies a file over another, permissions included.

@@ -4,6 +4,7 @@
 //! recipe: data stand where they stand in the project, data from elsewhere at `inputs/PORT/NAME`,
 //! outputs of stages at `inputs/PORT.EXT`, and in a fan-in at `inputs/PORT/LABEL.EXT`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::inside;
@@ -17,6 +18,10 @@ const INPUTS: &str = "inputs";
 /// Where what is plugged into a port stands, relative to the working directory, in its order.
 pub(crate) fn places(graph: &Graph, port: &Port, world: &impl World) -> Vec<PathBuf> {
     let labels: Vec<_> = port.plugs.iter().map(|plug| label(graph, plug)).collect();
+    let mut n_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for label in &labels {
+        *n_of.entry(label).or_default() += 1;
+    }
     let place = |(plug, own): (&Plug, &String)| match plug {
         Plug::Data { path, .. } => {
             let base = world.base(path);
@@ -33,7 +38,7 @@ pub(crate) fn places(graph: &Graph, port: &Port, world: &impl World) -> Vec<Path
                 return Path::new(INPUTS).join(format!("{}{extension}", port.name));
             }
             // Two outputs of one stage, or variants of the same name, are told apart in full.
-            let is_alone = labels.iter().filter(|other| *other == own).count() == 1;
+            let is_alone = n_of.get(own.as_str()) == Some(&1);
             let full = || format!("{}.{}", from.name, output.name);
             let own = if is_alone { own.clone() } else { full() };
             Path::new(INPUTS).join(&port.name).join(format!("{own}{extension}"))

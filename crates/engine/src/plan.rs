@@ -40,6 +40,9 @@ pub enum Fate {
     Waits(Vec<StageId>),
     /// It waits for these files of the project, which do not exist.
     Lacks(Vec<PathBuf>),
+    /// It cannot run as things are, for this reason: a program that cannot be found, data that
+    /// cannot be read.
+    Blocked(String),
     /// It is launched once everything else is done.
     Launch,
 }
@@ -71,7 +74,16 @@ pub fn plan(
                 continue;
             }
         }
-        let Some(recipe) = cooked? else {
+        let cooked = match cooked {
+            Ok(cooked) => cooked,
+            // Nothing that one stage lacks keeps the others from being planned.
+            Err(error) => {
+                let fate = Fate::Blocked(error.to_string());
+                planned.push(Planned { id, fate, recipe: None, own: vec![] });
+                continue;
+            }
+        };
+        let Some(recipe) = cooked else {
             let waits = stage.needs().into_iter().filter(|need| done[need.0].is_none()).collect();
             let before = last.get(&stage.name).and_then(|key| project.store.recipe(key));
             let own = before.map_or(Vec::new(), |before| own_changes(stage, &before));

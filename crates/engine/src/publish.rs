@@ -15,7 +15,7 @@ use crate::files;
 use crate::outcome::{Conflict, Outcome, Sighted, Sighting};
 use crate::recipe::Recipe;
 use crate::scratch::Scratch;
-use crate::store::Store;
+use crate::store::{LAYOUT, Store};
 
 /// How much is copied at once.
 const BUFFER_BYTES: usize = 1 << 17;
@@ -33,6 +33,10 @@ impl Store {
             return Ok(room.path());
         }
         let made = Scratch::new(&self.root().join("scratch"))?;
+        let format = self.root().join("format");
+        if !files::exists(&format) {
+            files::publish(&format, LAYOUT.as_bytes(), made.path())?;
+        }
         // Two threads may have made one; the second vanishes here.
         Ok(self.room.get_or_init(|| made).path())
     }
@@ -42,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// What making a directory gives.
-    pub fn scratch(&self) -> Result<tempfile::TempDir, Error> {
+    pub fn scratch(&self) -> Result<files::TemporaryDir, Error> {
         let make = || files::temporary_dir(self.room()?);
         make().map_err(Error::io("write in", self.root().join("scratch")))
     }

@@ -5,8 +5,10 @@
 //! home/    HOME and TMPDIR
 //! ```
 //!
-//! Inputs are copies, so that nothing a program writes reaches the project or the store; a large
-//! file is a link instead, and is checked afterwards. It knows nothing of processes.
+//! Inputs are copies, however large, so that nothing a program writes reaches the project or the
+//! store: a link to a large file would spare its copy, and a program that writes through it would
+//! have changed what nobody has twice. Where the file system can, a copy shares its blocks. It
+//! knows nothing of processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +18,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::data::{Form, base_of};
-use crate::digest::Digest;
 use crate::files;
 use crate::graph::{Graph, Plug, Stage, StageId};
 use crate::layout;
@@ -24,8 +25,16 @@ use crate::observed::Observation;
 use crate::project::Project;
 use crate::store::Outcome;
 
-/// Files of at least this size are linked and not copied.
-const LINKED_FROM_BYTES: u64 = 64 << 20;
+/// The working directory in a room.
+pub(crate) const WORK: &str = "work";
+/// The directory of `HOME` and `TMPDIR` in a room.
+pub(crate) const HOME: &str = "home";
+
+/// What programs are for everybody: objects of the store have lost the right to be run, and that of
+/// a file of the project is not in the recipe.
+pub(crate) const PROGRAM: u32 = 0o755;
+/// What all other inputs are.
+const FILE: u32 = 0o644;
 
 /// Where a program works, and what it must know of the run.
 pub(crate) struct Room<'a> {
@@ -39,14 +48,6 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    pub(crate) fn work(&self) -> PathBuf {
-        self.dir.join("work")
-    }
-
-    pub(crate) fn home(&self) -> PathBuf {
-        self.dir.join("home")
-    }
-
     pub(crate) fn observe(&self, observation: Observation) {
         *self.observation.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation);
     }
@@ -59,10 +60,6 @@ pub(crate) struct Laid {
     pub(crate) words: BTreeMap<String, Vec<PathBuf>>,
     /// Every file, relative to the working directory.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// The objects that are linked.
-    pub(crate) linked: Vec<Digest>,
-    /// Where links lead.
-    pub(crate) targets: Vec<PathBuf>,
 }
 
 /// Lays the inputs of a stage out below a directory.
@@ -82,16 +79,17 @@ pub(crate) fn lay(
         let mut words = Vec::new();
         let places = layout::places(graph, port, project);
         for (plug, place) in port.plugs.iter().zip(places) {
-            let mut lay = |from: PathBuf, to: PathBuf| -> io::Result<bool> {
+            let mut lay = |from: PathBuf, to: PathBuf| -> io::Result<()> {
                 if let Some(other) = sources.insert(to.clone(), from.clone()) {
-                    return if other == from { Ok(false) } else { Err(clash(&to)) };
+                    return if other == from { Ok(()) } else { Err(clash(&to)) };
                 }
-                let is_linked = place_file(&from, &work.join(&to))?;
-                if is_linked {
-                    laid.targets.push(files::canonical(&from)?);
-                }
+                let place = work.join(&to);
+                files::make_parent(&place)?;
+                // The kernel shares the blocks where the file system can.
+                files::copy(&from, &place)?;
+                files::set_mode(&place, if is_program(&place)? { PROGRAM } else { FILE })?;
                 laid.files.insert(to);
-                Ok(is_linked)
+                Ok(())
             };
             match plug {
                 Plug::Data { path, .. } => {
@@ -120,8 +118,7 @@ pub(crate) fn lay(
                         let rest = Path::new(&file.path).strip_prefix(&output.path);
                         let rest = rest.ok().filter(|rest| !rest.as_os_str().is_empty());
                         let to = rest.map_or_else(|| place.clone(), |rest| place.join(rest));
-                        let is_linked = lay(project.store.object(&file.digest), to)?;
-                        laid.linked.extend(is_linked.then_some(file.digest));
+                        lay(project.store.object(&file.digest), to)?;
                     }
                     words.push(place);
                 }
@@ -137,13 +134,11 @@ fn clash(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
-/// Copies a file, or links to it when it is large. Tells whether it is a link.
-fn place_file(from: &Path, to: &Path) -> io::Result<bool> {
-    files::make_parent(to)?;
-    if files::metadata(from)?.len() < LINKED_FROM_BYTES {
-        files::copy(from, to)?;
-        return Ok(false);
-    }
-    files::link(&files::canonical(from)?, to)?;
-    Ok(true)
+/// Whether a file begins as something does that can be run: a script that names its interpreter, or
+/// an executable.
+fn is_program(path: &Path) -> io::Result<bool> {
+    const BEGINNINGS: [&[u8]; 2] = [b"#!", b"\x7fELF"];
+    let mut head = [0; 4];
+    let n_bytes = files::read_at(&files::open(path)?, path, &mut head, 0)?;
+    Ok(BEGINNINGS.iter().any(|beginning| head[..n_bytes].starts_with(beginning)))
 }

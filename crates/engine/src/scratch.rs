@@ -8,10 +8,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use tempfile::{Builder, TempDir};
+use tempfile::Builder;
 
 use crate::faults::{Operation, pass};
-use crate::files::{self, entries};
+use crate::files::{self, TemporaryDir, entries};
 
 /// What the names of all scratch directories begin with.
 const PREFIX: &str = "s";
@@ -20,7 +20,7 @@ const PREFIX: &str = "s";
 #[derive(Debug)]
 pub struct Scratch {
     // Before the lock, because fields are dropped in their order.
-    dir: TempDir,
+    dir: TemporaryDir,
     _lock: File,
 }
 
@@ -37,7 +37,7 @@ impl Scratch {
             let dir = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
             // A sweeper may be faster than the lock; then there is always another name.
             if let Some(lock) = lock(dir.path()) {
-                return Ok(Scratch { dir, _lock: lock });
+                return Ok(Scratch { dir: TemporaryDir::of(dir), _lock: lock });
             }
         }
         Err(io::Error::new(ErrorKind::ResourceBusy, "scratch directories vanish"))

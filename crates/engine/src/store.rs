@@ -39,7 +39,7 @@ use crate::scratch::{self, Scratch};
 use crate::stat::StatCache;
 
 /// The number of the layout described above.
-const LAYOUT: &str = "1";
+pub(crate) const LAYOUT: &str = "1";
 
 /// The store of one project.
 #[derive(Debug)]
@@ -57,10 +57,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store, making it if there is none.
+    /// Opens a store. One that is not there is empty, and made when something is written to it: a
+    /// question about a pipeline changes nothing.
     ///
     /// # Errors
-    /// `Corrupt` for a layout of another version; `Io` when it cannot be made.
+    /// `Corrupt` for a layout of another version; `Io` when it cannot be read.
     pub fn open(root: &Path, paranoid: bool) -> Result<Store, Error> {
         let format = root.join("format");
         match files::read_text(&format) {
@@ -72,15 +73,8 @@ impl Store {
                      program that wrote it, or remove the directory to compute everything again"
                 )));
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("read", &format)(error));
-            }
-            Err(_) => {
-                // By way of scratch, so that whatever a killed process leaves is swept.
-                Scratch::new(&root.join("scratch"))
-                    .and_then(|room| files::publish(&format, LAYOUT.as_bytes(), room.path()))
-                    .map_err(Error::io("write", &format))?;
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read", &format)(error)),
         }
         scratch::sweep(&root.join("scratch"));
         Ok(Store {

@@ -26,7 +26,10 @@ pub(crate) struct Variant<'a> {
 
 /// One parameter of a matrix, with the names that its values give a variant.
 struct Axis<'a> {
-    param: &'a str,
+    /// Where it is, from the table of parameters down.
+    path: Vec<String>,
+    /// The same as it is told: `environment.L2`.
+    param: String,
     values: &'a [Node],
     names: Vec<String>,
 }
@@ -63,7 +66,12 @@ impl<'a> Builder<'a> {
     fn axes(&mut self, node: &'a Node) -> Option<Vec<Axis<'a>>> {
         let mut axes = Vec::new();
         let mut is_sound = true;
-        for (param, values) in node.get("matrix").iter().flat_map(|matrix| matrix.entries()) {
+        for (path, values) in node.get("matrix").map(flat).unwrap_or_default() {
+            let param = path.join(".");
+            if !is_variant_name(&param) {
+                self.complain(format!("`{param}` cannot name a variant"), values.key.clone());
+                continue;
+            }
             if values.items().is_empty() {
                 let message = format!("expected a list of values for `{param}`");
                 self.complain(message, values.place.clone());
@@ -81,7 +89,7 @@ impl<'a> Builder<'a> {
                 self.diagnostics.push(diagnostic.hinted(hint));
                 is_sound = false;
             }
-            axes.push(Axis { param, values: values.items(), names });
+            axes.push(Axis { path, param, values: values.items(), names });
         }
         is_sound.then_some(axes)
     }
@@ -100,8 +108,9 @@ impl<'a> Builder<'a> {
                 let message = "expected parameters of the matrix with the values to leave out";
                 self.complain(message, entry.place.clone());
             }
+            let named = flat(entry).into_iter();
             let pairs =
-                entry.entries().filter_map(|(key, value)| self.excluded_value(axes, key, value));
+                named.filter_map(|(path, value)| self.excluded_value(axes, &path.join("."), value));
             excluded.push(pairs.collect());
         }
         (self.diagnostics.len() == n_before).then_some(excluded)
@@ -114,7 +123,7 @@ impl<'a> Builder<'a> {
         value: &Node,
     ) -> Option<(usize, usize)> {
         let Some(axis) = axes.iter().position(|axis| axis.param == key) else {
-            let params = || axes.iter().map(|axis| axis.param);
+            let params = || axes.iter().map(|axis| axis.param.as_str());
             let known = || format!("it has {}", params().collect::<Vec<_>>().join(", "));
             let hint = suggestion(key, params()).unwrap_or_else(known);
             let message = format!("the matrix has no parameter `{key}`");
@@ -198,6 +207,23 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// The values below a table that are no tables, each with its path: a parameter of a table is named
+/// `"environment.L2"`, with quotes or without.
+fn flat(table: &Node) -> Vec<(Vec<String>, &Node)> {
+    let mut found = Vec::new();
+    for (key, value) in table.entries() {
+        let own: Vec<String> = key.split('.').map(str::to_owned).collect();
+        if value.entries().next().is_none() {
+            found.push((own, value));
+            continue;
+        }
+        for (path, value) in flat(value) {
+            found.push((own.iter().cloned().chain(path).collect(), value));
+        }
+    }
+    found
+}
+
 /// The variants of a stage that are written one by one, or the stage itself.
 fn listed(node: &Node) -> Vec<Variant<'_>> {
     let base = node.get("params");
@@ -223,7 +249,7 @@ fn cross<'a>(variant: &Variant<'a>, axes: &[Axis<'a>], combination: &[usize]) ->
     let mut parts: Vec<_> = variant.name.iter().cloned().collect();
     let mut own = Node::empty();
     for (axis, index) in axes.iter().zip(combination) {
-        own.insert(&[axis.param.to_owned()], axis.values[*index].clone());
+        own.insert(&axis.path, axis.values[*index].clone());
         parts.push(format!("{}={}", axis.param, axis.names[*index]));
     }
     let name = (!parts.is_empty()).then(|| parts.join("-"));

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -35,6 +35,8 @@ pub struct Failure {
     pub is_interrupted: bool,
     /// What the kind told before it failed.
     pub findings: Findings,
+    /// What was observed of its program, if one did the work.
+    pub output: Option<Box<Observation>>,
 }
 
 impl Failure {
@@ -44,6 +46,7 @@ impl Failure {
             is_gate: false,
             is_interrupted: false,
             findings: Findings::default(),
+            output: None,
         }
     }
 
@@ -157,30 +160,26 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     }
     let result = call(stage, &context);
     let findings = context.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let observation = context
+        .room
+        .and_then(|room| room.observation.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let observation = observation.map(|seen| Observation { attempts: number, ..seen });
     if let Err(mut failure) = result {
         keep(&outputs_dir, task.kept);
+        keep_log(observation.as_ref(), &log_of(task.kept));
         failure.findings = findings;
+        failure.output = observation.map(Box::new);
         return Err(failure);
     }
     hold_still(project, stage)?;
-    let observation = context.room.and_then(|room| {
-        let seen = room.observation.into_inner().unwrap_or_else(PoisonError::into_inner);
-        seen.map(|seen| (seen, room.laid.linked))
-    });
-    for digest in observation.iter().flat_map(|(_, linked)| linked) {
-        if project.store.prove(digest).is_err() {
-            return Err(Failure::new("it wrote to one of its inputs, which are only to be read"));
-        }
-    }
     let files = collect(project, stage, &outputs_dir)?;
-    let observation = observation.map(|(seen, _)| Observation { attempts: number, ..seen });
     Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
 }
 
 /// The room of a program, its inputs laid out.
 fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
     let stage = task.graph.stage(task.id);
-    let work = dir.join("work");
+    let work = dir.join(room::WORK);
     let write = |error| Failure::from(Error::io("lay out inputs in", dir)(error));
     files::make_dir(&work).map_err(write)?;
     let laid = room::lay(task.project, task.graph, stage, &task.outcomes, &work).map_err(write)?;
@@ -320,5 +319,22 @@ fn keep(outputs: &Path, kept: &Path) {
     if !is_empty && files::make_parent(kept).is_ok() {
         let _ = files::remove_dir(kept);
         let _ = files::move_dir(outputs, kept);
+    }
+}
+
+/// Where the log of a failed stage is kept, beside what it wrote.
+pub fn log_of(kept: &Path) -> PathBuf {
+    let mut name = kept.as_os_str().to_owned();
+    name.push(".log");
+    name.into()
+}
+
+/// Keeps what the program of a failed stage said, in place of what it said before.
+fn keep_log(observation: Option<&Observation>, log: &Path) {
+    let _ = files::remove(log);
+    if let Some(said) = observation.filter(|said| !said.is_silent())
+        && files::make_parent(log).is_ok()
+    {
+        let _ = files::write(log, said.text().as_bytes());
     }
 }

@@ -7,22 +7,31 @@ use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
-use glob::{MatchOptions, Pattern};
 
 use super::fence::Fence;
 use super::forgotten::Scene;
 use super::process::{self, End, Ended, Launch};
+use super::telling::{self, shortened};
 use super::words::{arguments, quoted, script};
-use super::{Params, Place, SHELL};
+use super::{Params, Place, SHELL, taken, trace};
 use crate::data;
 use crate::files::{self, make_parent};
 use crate::kind::Context;
 use crate::observed::Observation;
-use crate::room::Room;
+use crate::room::{HOME, PROGRAM, Room, WORK};
 use crate::surroundings::Tool;
 
-/// How much of the end of its output a failure shows.
-const SHOWN_LINES: usize = 20;
+/// The longest script that is an argument; a longer one is a file. The kernel takes no argument of
+/// 128 KiB.
+const MAX_SCRIPT_BYTES: usize = 100_000;
+/// The exit code of a shell that does not find a program.
+const NOT_FOUND: i32 = 127;
+/// How long a program that failed is watched when it is run once more.
+const MAX_WATCHED: Duration = Duration::from_secs(60);
+/// Where it is written down what it asked for, in the room.
+const TRACE: &str = "trace";
+/// Where a long script is, in the room.
+const SCRIPT: &str = "script";
 /// How many files are told that it wrote instead of its outputs.
 const MAX_OTHERS: usize = 5;
 
@@ -34,14 +43,15 @@ pub(crate) struct Interrupted;
 /// Runs the program of a stage and moves its outputs to where they are taken.
 pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let Some(room) = &context.room else { bail!("a program needs a room") };
-    files::make_dirs(&room.home())?;
+    files::make_dirs(&room.dir.join(HOME))?;
     let attempt = Attempt::new(context, room)?;
     attempt.make_way()?;
     let launch = Launch {
         program: &attempt.program,
         arguments: &attempt.arguments,
         dir: &attempt.work,
-        environment: &attempt.environment(),
+        room: &attempt.dir,
+        environment: &attempt.environment()?,
         timeout: room.timeout,
         cancel: room.cancel,
         fence: attempt.fence.as_ref(),
@@ -52,10 +62,17 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     if attempt.fence.as_ref().is_some_and(Fence::is_open) {
         (room.warn)("`hermetic` has no effect: this kernel has no Landlock");
     }
-    let taken = attempt.take_outputs(context)?;
-    let why = match ended.end {
-        End::Exited(status) if status.success() && taken.missing.is_empty() => return Ok(()),
-        End::Exited(status) if status.success() => attempt.not_written(&taken.missing)?,
+    // How it ended says more than what can be taken of it.
+    let taken = taken::take(&attempt.work, &attempt.params.outputs, |name| context.output(name));
+    let mut why = match ended.end {
+        End::Exited(status) if status.success() && taken.is_whole() => return Ok(()),
+        End::Exited(status) if status.success() && taken.missing.is_empty() => String::new(),
+        End::Exited(status) if status.success() => attempt.not_written(&taken.missing),
+        End::Exited(status) if status.code() == Some(NOT_FOUND) => format!(
+            "it ended with {}: most shells end so when a program cannot be found; name it under \
+             `tools`",
+            told(status)
+        ),
         End::Exited(status) => format!("it ended with {}", told(status)),
         End::TimedOut => {
             let limit = room.timeout.unwrap_or_default();
@@ -63,18 +80,19 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         }
         End::Cancelled => bail!(Interrupted),
     };
+    for wrong in &taken.wrong {
+        why.push_str(if why.is_empty() { "" } else { "; " });
+        why.push_str(wrong);
+    }
     bail!(attempt.failure(&why, &ended))
-}
-
-/// Outputs that were taken from a working directory.
-struct Taken {
-    /// The paths of those that are not there, as they are declared.
-    missing: Vec<String>,
 }
 
 struct Attempt<'a> {
     params: Params,
     room: &'a Room<'a>,
+    /// Where the room is, absolute and without links.
+    dir: PathBuf,
+    /// The working directory in it.
     work: PathBuf,
     tools: Vec<Tool>,
     program: PathBuf,
@@ -87,12 +105,18 @@ impl<'a> Attempt<'a> {
         let params: Params = context.params()?;
         let project = room.project;
         let tools = project.outside.tools(&project.root, &params.tools())?;
-        let work = std::path::absolute(room.work())?;
+        let dir = files::canonical(room.dir)?;
+        let work = dir.join(WORK);
         let paths = paths(&params, room)?;
         let mut words: Vec<_> = match &params.run {
             Some(run) => run.iter().flat_map(|word| arguments(word, &paths)).collect(),
             None => {
-                let text = script(params.shell.as_deref().unwrap_or_default(), &paths);
+                let mut text = script(params.shell.as_deref().unwrap_or_default(), &paths);
+                if text.len() > MAX_SCRIPT_BYTES {
+                    let file = dir.join(SCRIPT);
+                    files::write(&file, text.as_bytes())?;
+                    text = format!(". {}", quoted(&file.display().to_string()));
+                }
                 [SHELL, "-eu", "-c", &text].map(str::to_owned).to_vec()
             }
         };
@@ -102,15 +126,21 @@ impl<'a> Attempt<'a> {
         let first = words.remove(0);
         let program = match params.program() {
             Some(name) => tools.iter().find(|tool| tool.name == *name).map(|t| t.path.clone()),
-            None => Some(work.join(&first)),
+            None => {
+                let program = work.join(&first);
+                // Only an input: what else the word may lead to is not the engine's to change.
+                if room.laid.files.contains(Path::new(&first)) {
+                    files::set_mode(&program, PROGRAM)?;
+                }
+                Some(program)
+            }
         };
         let program = program.with_context(|| format!("`{first}` cannot be found"))?;
         let fence = params.hermetic.then(|| {
-            let read = tools.iter().flat_map(Tool::parts);
-            let read = read.chain(room.laid.targets.iter().cloned());
-            Fence::new(read.collect(), vec![work.clone(), room.home()])
+            let read = tools.iter().flat_map(Tool::parts).chain([dir.join(SCRIPT)]);
+            Fence::new(read.collect(), vec![work.clone(), dir.join(HOME), dir.join(TRACE)])
         });
-        Ok(Attempt { params, room, work, tools, program, arguments: words, fence })
+        Ok(Attempt { params, room, dir, work, tools, program, arguments: words, fence })
     }
 
     /// Makes the directories that outputs go to; none may stand where an input does.
@@ -133,19 +163,24 @@ impl<'a> Attempt<'a> {
     }
 
     /// The whole environment of the program, sorted by name.
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
         let mut dirs: Vec<PathBuf> = Vec::new();
         for dir in self.tools.iter().map(Tool::dir) {
             if !dirs.contains(&dir) {
                 dirs.push(dir);
             }
         }
-        let home = std::path::absolute(self.room.home()).unwrap_or_else(|_| self.room.home());
+        let home = self.dir.join(HOME);
         if dirs.is_empty() {
             // An empty PATH would mean the working directory.
             dirs.push(home.clone());
         }
         let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        if let Some(dir) = dirs.iter().find(|dir| dir.contains(':')) {
+            bail!(
+                "`{dir}` cannot be on PATH, which is divided by `:`: move the project or the tool"
+            );
+        }
         let home = home.display().to_string();
         let mut variables = BTreeMap::from([
             ("PATH".to_owned(), dirs.join(":")),
@@ -156,63 +191,14 @@ impl<'a> Attempt<'a> {
         let passed = self.params.pass.iter();
         variables.extend(passed.filter_map(|name| Some((name.clone(), outside.variable(name)?))));
         variables.extend(self.params.environment.clone());
-        variables.into_iter().collect()
+        Ok(variables.into_iter().collect())
     }
 
-    /// Moves every output that is there to the place that the engine takes it from.
-    fn take_outputs(&self, context: &Context<'_>) -> anyhow::Result<Taken> {
-        let mut missing = Vec::new();
-        for (name, declared) in &self.params.outputs {
-            let place = Place::of(&declared.path);
-            let (from, to) = (self.work.join(place.path), context.output(name));
-            let is_there = match place.pattern {
-                Some(pattern) => self.take_matching(pattern, place.path, &to)?,
-                None if files::link_metadata(&from).is_ok_and(|found| found.is_dir()) => {
-                    let is_filled = place.is_dir && holds_files(&from)?;
-                    if is_filled {
-                        files::rename(&from, &to)?;
-                    }
-                    is_filled
-                }
-                None if place.is_dir => false,
-                None => match files::rename(&from, &to) {
-                    Ok(()) => true,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-                    Err(error) => return Err(error.into()),
-                },
-            };
-            if !is_there {
-                missing.push(declared.path.clone());
-            }
-        }
-        Ok(Taken { missing })
-    }
-
-    fn take_matching(&self, pattern: &str, dir: &str, to: &Path) -> anyhow::Result<bool> {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let pattern = Pattern::new(pattern)?;
-        let mut is_there = false;
-        for found in data::walk(&self.work.join(dir), usize::MAX, &[])? {
-            let path = Path::new(dir).join(&found.name);
-            if pattern.matches_path_with(&path, options) {
-                let to = to.join(&found.name);
-                make_parent(&to)?;
-                files::rename(&self.work.join(&path), &to)?;
-                is_there = true;
-            }
-        }
-        Ok(is_there)
-    }
-
-    fn not_written(&self, missing: &[String]) -> anyhow::Result<String> {
+    fn not_written(&self, missing: &[String]) -> String {
         let names: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
         let mut why = format!("it did not write its output {}", names.join(", "));
         let inputs = &self.room.laid.files;
-        let found = data::walk(&self.work, usize::MAX, &["__pycache__"])?;
+        let found = data::walk(&self.work, usize::MAX, &["__pycache__"]).unwrap_or_default();
         let others: BTreeSet<_> = found.into_iter().map(|found| found.name).collect();
         let is_other = |name: &&String| !inputs.contains(Path::new(name.as_str()));
         let others: Vec<_> = others.iter().filter(is_other).take(MAX_OTHERS).collect();
@@ -220,7 +206,7 @@ impl<'a> Attempt<'a> {
             let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
             why.push_str(&format!(", and wrote {}", others.join(", ")));
         }
-        Ok(why)
+        why
     }
 
     /// What is told of a failure: why, the command line, the end of its output, and advice.
@@ -231,13 +217,8 @@ impl<'a> Attempt<'a> {
             str::to_owned,
         );
         let line: Vec<_> = std::iter::once(quoted(&name)).chain(words).collect();
-        let mut text = format!("{why}\n  $ {}", line.join(" "));
-        let said = if ended.stderr.trim().is_empty() { &ended.stdout } else { &ended.stderr };
-        let lines: Vec<_> = said.lines().collect();
-        let first = lines.len().saturating_sub(SHOWN_LINES);
-        for line in &lines[first..] {
-            text.push_str(&format!("\n  | {line}"));
-        }
+        let line = shortened(&line.join(" "));
+        let mut text = format!("{why}\n  $ {line}{}", telling::tail(&ended.stdout, &ended.stderr));
         let root = &self.room.project.root;
         let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
         let scene = Scene {
@@ -247,11 +228,49 @@ impl<'a> Attempt<'a> {
             tools: &self.tools,
             fence: self.fence.as_ref(),
         };
-        for advice in scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout)) {
+        let mut advice = scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout));
+        if advice.is_empty() && matches!(ended.end, End::Exited(_)) {
+            advice = scene.advice_on(&self.asked_in_vain());
+        }
+        for advice in advice {
             text.push('\n');
             text.push_str(&advice);
         }
         text
+    }
+}
+
+impl Attempt<'_> {
+    /// What a hermetic program asked for in vain: it is run once more and watched, where that can
+    /// be done.
+    fn asked_in_vain(&self) -> Vec<PathBuf> {
+        let Some(fence) = self.fence.as_ref().filter(|fence| !fence.is_open()) else {
+            return Vec::new();
+        };
+        let outside = &self.room.project.outside;
+        let watcher = outside.tools(&self.room.project.root, &[trace::WATCHER.to_owned()]);
+        let watcher = watcher.ok().and_then(|tools| tools.into_iter().next());
+        let (Some(watcher), Ok(environment)) = (watcher, self.environment()) else {
+            return Vec::new();
+        };
+        let log = self.dir.join(TRACE);
+        if files::write(&log, b"").is_err() {
+            return Vec::new();
+        }
+        let launch = Launch {
+            program: &watcher.path,
+            arguments: &trace::arguments(&log, &self.program, &self.arguments),
+            dir: &self.work,
+            room: &self.dir,
+            environment: &environment,
+            timeout: Some(self.room.timeout.map_or(MAX_WATCHED, |limit| limit.min(MAX_WATCHED))),
+            cancel: self.room.cancel,
+            fence: Some(fence),
+        };
+        // Whatever became of it, what it asked for is written down.
+        let _ = process::run(&launch);
+        let text = files::read(&log).unwrap_or_default();
+        trace::in_vain(&String::from_utf8_lossy(&text))
     }
 }
 
@@ -268,10 +287,6 @@ fn paths(params: &Params, room: &Room<'_>) -> anyhow::Result<BTreeMap<String, Ve
         paths.insert(port.clone(), vec![Place::of(&declared.path).path.to_owned()]);
     }
     Ok(paths)
-}
-
-fn holds_files(dir: &Path) -> std::io::Result<bool> {
-    Ok(!data::walk(dir, usize::MAX, &[])?.is_empty())
 }
 
 fn observation(ended: &Ended) -> Observation {

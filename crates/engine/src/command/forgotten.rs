@@ -1,17 +1,19 @@
 //! Which files a program missed: those of the project that it names and was not given.
 //!
-//! Looks for paths in what the program wrote, because the kernel does not tell what it refused. So
-//! it gives advice and decides nothing: a program that names nothing gets none.
+//! Looks for paths in what the program wrote, and in what it was seen to ask for. It gives advice
+//! and decides nothing.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::fence::Fence;
-use crate::data::inside;
+use crate::files;
 use crate::surroundings::Tool;
 
 /// How many are told.
 const MAX_TOLD: usize = 5;
+/// How much of the end of a text is searched: what a program fails of is said last.
+const SEARCHED_BYTES: usize = 64 << 10;
 /// What ends a path in a message.
 const ENDS: &[char] =
     &['\'', '"', '`', '(', ')', '[', ']', '{', '}', '<', '>', ',', ';', ':', '=', '|', '‘', '’'];
@@ -35,16 +37,29 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// What is to be told of the paths in a text: what is no input, and how to make it one.
     pub(crate) fn advice(&self, text: &str) -> Vec<String> {
-        let (mut forgotten, mut refused) = (BTreeSet::new(), BTreeSet::new());
-        for word in text.split(|c: char| c.is_whitespace() || ENDS.contains(&c)) {
-            let path = Path::new(word.trim_end_matches('.'));
+        let text = &text[text.ceil_char_boundary(text.len().saturating_sub(SEARCHED_BYTES))..];
+        let words = text.split(|c: char| c.is_whitespace() || ENDS.contains(&c));
+        let words: BTreeSet<_> = words.map(|word| word.trim_end_matches('.')).collect();
+        let names = text.split(QUOTES).skip(1).filter(|name| is_name(name)).collect();
+        self.tell(words.into_iter().map(Path::new), self.beside_inputs(names))
+    }
+
+    /// The same of paths that a program asked for in vain.
+    pub(crate) fn advice_on(&self, paths: &[PathBuf]) -> Vec<String> {
+        self.tell(paths.iter().map(PathBuf::as_path), BTreeSet::new())
+    }
+
+    fn tell<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p Path>,
+        mut forgotten: BTreeSet<PathBuf>,
+    ) -> Vec<String> {
+        let mut refused = BTreeSet::new();
+        for path in paths {
             match self.in_project(path) {
                 Some(path) => forgotten.extend(self.is_forgotten(&path).then_some(path)),
                 None => refused.extend(self.is_refused(path).then_some(path)),
             }
-        }
-        for name in text.split(QUOTES).skip(1).filter(|name| is_name(name)) {
-            forgotten.extend(self.beside_inputs(name));
         }
         let is_within = |path: &&&Path| path.ancestors().skip(1).any(|dir| refused.contains(dir));
         let outside = refused.iter().filter(|path| !is_within(path)).map(|path| outside(path));
@@ -54,9 +69,10 @@ impl Scene<'_> {
     /// A path relative to the project, whether it was told so, or as one of the working directory.
     fn in_project(&self, path: &Path) -> Option<PathBuf> {
         if path.is_relative() {
-            return inside(path).filter(|path| !path.as_os_str().is_empty());
+            return Some(resolved(path)).filter(|path| !path.as_os_str().is_empty());
         }
         // The working directory is below the project.
+        let path = Path::new("/").join(resolved(path));
         let dirs = [self.work, self.root].into_iter();
         dirs.filter_map(|dir| path.strip_prefix(dir).ok()).next().map(Path::to_owned)
     }
@@ -69,14 +85,34 @@ impl Scene<'_> {
             && self.fence.is_some_and(|fence| !fence.allows(path) && path.exists())
     }
 
-    /// A file beside an input, named without its directory, and perhaps without its extension.
-    fn beside_inputs(&self, name: &str) -> Option<PathBuf> {
-        self.inputs.iter().find_map(|input| {
-            let extension = input.extension()?.to_str()?;
-            let full = input.with_file_name(format!("{name}.{extension}"));
-            let candidates = [input.with_file_name(name), full];
-            candidates.into_iter().find(|path| self.is_forgotten(path))
-        })
+    /// The files beside inputs that are named without their directory, and perhaps without their
+    /// extension. Every directory is listed once, however many names there are.
+    fn beside_inputs(&self, names: BTreeSet<&str>) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        if names.is_empty() {
+            return found;
+        }
+        let dirs: BTreeSet<_> = self.inputs.iter().filter_map(|input| input.parent()).collect();
+        for dir in dirs {
+            for entry in files::list(&self.root.join(dir)).unwrap_or_default() {
+                let (name, stem) = (entry.path.file_name(), entry.path.file_stem());
+                let is_named = |text: Option<&std::ffi::OsStr>| {
+                    text.and_then(|text| text.to_str()).is_some_and(|text| names.contains(text))
+                };
+                // Without its extension only what is of the same kind as an input beside it.
+                let is_alike = || {
+                    let beside = self.inputs.iter().filter(|input| input.parent() == Some(dir));
+                    let mut extensions = beside.map(|input| input.extension());
+                    extensions.any(|extension| extension == entry.path.extension())
+                };
+                if !(is_named(name) || is_named(stem) && is_alike()) {
+                    continue;
+                }
+                let path = dir.join(name.unwrap_or_default());
+                found.extend(self.is_forgotten(&path).then_some(path));
+            }
+        }
+        found
     }
 
     /// Whether it is a file of the project that the program did not have.
@@ -85,6 +121,20 @@ impl Scene<'_> {
         let is_tool = self.tools.iter().any(|tool| full.starts_with(&tool.path));
         full.is_file() && !is_tool && !self.work.join(path).exists()
     }
+}
+
+/// A path without `.`, `..` and a root: what leads out of where it begins was meant to lead to the
+/// project from one of its directories.
+fn resolved(path: &Path) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => parts.push(part),
+            Component::ParentDir => drop(parts.pop()),
+            _ => {}
+        }
+    }
+    parts
 }
 
 fn is_name(text: &str) -> bool {

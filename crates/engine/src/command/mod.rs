@@ -7,23 +7,28 @@
 
 pub(crate) mod attempt;
 mod capture;
+mod family;
 mod fence;
 mod forgotten;
 mod process;
+mod taken;
+mod telling;
+mod trace;
 mod words;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::canonical;
 use crate::digest::Digest;
 use crate::kind::{ANY, Arity, Context, DIRECTORY, FILE, Input, Kind, Output};
 use crate::params::{Complaint, Param, Step, Type};
 use crate::surroundings::Surroundings;
 use words::Piece;
 
-pub use process::kill_all;
+pub use family::{kill_all, terminate};
 
 /// The shell of `shell`.
 const SHELL: &str = "/bin/sh";
@@ -45,16 +50,24 @@ impl Command {
 pub(crate) struct Params {
     pub(crate) run: Option<Vec<String>>,
     pub(crate) shell: Option<String>,
-    outputs: BTreeMap<String, Declared>,
+    pub(crate) outputs: BTreeMap<String, Declared>,
+    #[serde(deserialize_with = "texts")]
     pub(crate) environment: BTreeMap<String, String>,
     pass: Vec<String>,
     tools: Vec<String>,
     pub(crate) hermetic: bool,
 }
 
+/// Variables as texts: a number or a truth value is the text that documents have for it, so that
+/// it can be an axis of a matrix or be swept.
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let values = BTreeMap::<String, Value>::deserialize(from)?;
+    Ok(values.iter().map(|(name, value)| (name.clone(), canonical::show(value))).collect())
+}
+
 /// An output as it is declared.
 #[derive(Clone, Debug, Deserialize)]
-struct Declared {
+pub(crate) struct Declared {
     path: String,
     #[serde(rename = "type")]
     ty: Option<String>,
@@ -147,7 +160,7 @@ impl Kind for Command {
             ),
             Param::optional("shell", Type::Text, "a script for `/bin/sh -eu`, instead of `run`"),
             Param::required("outputs", output.map(), "what it writes, by the names of its ports"),
-            Param::new("environment", Type::Text.map(), empty(), "variables that it is given"),
+            Param::new("environment", Type::Scalar.map(), empty(), "variables that it is given"),
             Param::new("pass", Type::Text.list(), none(), "variables taken from the caller"),
             Param::new(
                 "tools",
@@ -188,6 +201,13 @@ impl Kind for Command {
         }
         for (name, output) in &params.outputs {
             wrong.extend(check_output(name, &output.path));
+        }
+        for (path, word) in params.words() {
+            wrong.extend(has_nul(word).then(|| Complaint::at(path, NUL)));
+        }
+        for (name, _) in params.environment.iter().filter(|(_, value)| has_nul(value)) {
+            let path = ["environment", name].map(|key| Step::Key(key.to_owned()));
+            wrong.push(Complaint::at(path.to_vec(), NUL));
         }
         let names = params.environment.keys().chain(&params.pass);
         for name in names.filter(|name| !is_variable(name)) {
@@ -296,6 +316,13 @@ fn check_output(name: &str, written: &str) -> Option<Complaint> {
     }
     let message = || format!("`{pattern}` has no directory of its own");
     place.path.is_empty().then(|| at(message()).hinted("write into one, as in `parts/*.csv`"))
+}
+
+/// What is told of a text that no program can be given.
+const NUL: &str = "no program can be given a text with a NUL character in it";
+
+fn has_nul(text: &str) -> bool {
+    text.contains('\0')
 }
 
 fn is_port(name: &str) -> bool {

@@ -1,48 +1,39 @@
-//! Runs one program to its end, as a group of processes that is ended together.
+//! Runs one program to its end, and with it all that it started.
 //!
 //! The calling thread waits for three things at once: the end of the program, and what it writes to
-//! either stream. When time is up or the run is cancelled, the whole group gets SIGTERM, and after
-//! a grace SIGKILL. A group never outlives the program that leads it: whatever it left behind is
-//! killed before the program is reaped, while its number cannot yet be another's. A process that
-//! makes itself a session of its own has left the group, and is not stopped.
+//! either stream. When time is up or the run is cancelled, its whole family gets SIGTERM, and after
+//! a grace SIGKILL. A family never outlives the program that leads it: whatever it left behind is
+//! killed before the program is reaped, while its number cannot yet be another's.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 use super::capture::Capture;
+use super::family::{self, Family};
 use super::fence::Fence;
 
-/// How long a group may take to end after SIGTERM.
+/// How long a family may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often it is asked whether the run was cancelled.
 const TICK: Duration = Duration::from_millis(50);
-
-/// The groups that run now.
-static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// Kills all groups at once, for a process that must end without waiting for them.
-pub fn kill_all() {
-    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        signal(Pid::from_raw(*group), Signal::KILL);
-    }
-}
 
 /// A program as it is to be run.
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Path,
     pub(crate) arguments: &'a [String],
+    /// Its working directory.
     pub(crate) dir: &'a Path,
+    /// The room that this is in, without links: what it starts is known by it.
+    pub(crate) room: &'a Path,
     pub(crate) environment: &'a [(String, String)],
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel: &'a AtomicBool,
@@ -71,11 +62,12 @@ pub(crate) struct Ended {
 /// Runs a program.
 ///
 /// # Errors
-/// What starting it gives.
+/// What starting it gives; what it started cannot be ended.
 pub(crate) fn run(launch: &Launch<'_>) -> io::Result<Ended> {
+    family::adopt_orphans();
     let started = Instant::now();
     let child = spawn_settled(launch)?;
-    let mut running = Running::new(child, started)?;
+    let mut running = Running::new(child, launch.room, started)?;
     let end = running.wait(launch)?;
     let stdout = std::mem::take(&mut running.stdout.capture).text();
     let stderr = std::mem::take(&mut running.stderr.capture).text();
@@ -144,7 +136,7 @@ impl<T: Read + AsFd> Stream<T> {
     }
 }
 
-/// A group that is being stopped.
+/// A family that is being stopped.
 struct Stopping {
     end: End,
     kill_at: Instant,
@@ -154,7 +146,8 @@ struct Stopping {
 struct Running {
     child: Child,
     started: Instant,
-    group: Option<Pid>,
+    /// All its processes; `None` when it was waited for.
+    family: Option<Family>,
     /// Readable when the program has ended; `None` when that was seen.
     ending: Option<OwnedFd>,
     stdout: Stream<ChildStdout>,
@@ -162,9 +155,9 @@ struct Running {
 }
 
 impl Running {
-    fn new(mut child: Child, started: Instant) -> io::Result<Running> {
+    fn new(mut child: Child, room: &Path, started: Instant) -> io::Result<Running> {
         let pid = Pid::from_child(&child);
-        running(|groups| groups.insert(pid.as_raw_nonzero().get()));
+        let family = Family::new(pid, room.to_owned());
         let mut streams = || -> io::Result<_> {
             Ok((
                 pidfd_open(pid, PidfdFlags::empty())?,
@@ -175,11 +168,10 @@ impl Running {
         match streams() {
             Ok((ending, stdout, stderr)) => {
                 let ending = Some(ending);
-                Ok(Running { child, started, group: Some(pid), ending, stdout, stderr })
+                Ok(Running { child, started, family: Some(family), ending, stdout, stderr })
             }
             Err(error) => {
-                signal(Some(pid), Signal::KILL);
-                let _ = child.wait();
+                let _ = finish(&mut child, family);
                 Err(error)
             }
         }
@@ -202,7 +194,7 @@ impl Running {
                         false => is_late.then_some(End::TimedOut),
                     };
                     if let Some(end) = end {
-                        signal(self.group, Signal::TERM);
+                        self.family.iter().for_each(|family| family.signal(Signal::TERM));
                         stopping = Some(Stopping { end, kill_at: Instant::now() + GRACE });
                     }
                 }
@@ -238,12 +230,12 @@ impl Running {
         Ok(())
     }
 
-    /// Kills what is left of the group, reaps the program and takes the last of its output.
+    /// Kills what is left of the family, reaps the program and takes the last of its output.
     fn end(&mut self) -> io::Result<ExitStatus> {
-        signal(self.group, Signal::KILL);
-        let status = self.child.wait();
-        let group = self.group.take();
-        running(|groups| group.map(|group| groups.remove(&group.as_raw_nonzero().get())));
+        let status = match self.family.take() {
+            Some(family) => finish(&mut self.child, family),
+            None => self.child.wait(),
+        };
         self.stdout.drain();
         self.stderr.drain();
         status
@@ -252,19 +244,20 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.group.is_some() {
+        if self.family.is_some() {
             drop(self.end());
         }
     }
 }
 
-fn running<T>(change: impl FnOnce(&mut BTreeSet<i32>) -> T) -> T {
-    change(&mut RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// A group that is gone needs no signal.
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        let _ = kill_process_group(group, signal);
-    }
+/// Ends a program and all that it started, and waits for it last.
+fn finish(child: &mut Child, family: Family) -> io::Result<ExitStatus> {
+    // By its number, too: it may have gone to another group.
+    let _ = child.kill();
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(Pid::from_child(child)), ended) {}
+    let buried = family.bury();
+    let status = child.wait();
+    family.forget();
+    buried.and(status)
 }

@@ -272,31 +272,75 @@ fn kinds_without_programs_take_no_inputs_of_other_names() {
     assert_eq!(lab.mistakes(), ["stages/n.toml:2: kind `count` has no input `x`"]);
 }
 
-/// As many bytes as are linked and not copied.
+/// Large enough that its copy costs something.
 const LARGE_BYTES: u64 = 64 << 20;
 
 #[test]
-fn a_large_file_is_not_copied_and_an_edit_of_it_fails_the_stage() {
-    let look = "test -L {f} && wc -c < {f} > {out}";
-    let lab = Lab::new().data("d", "x").stage("s", &script(look, "inputs.f = \"data.d\""));
+fn what_a_program_writes_to_a_large_file_reaches_nobody_even_when_it_fails() {
+    let text = "chmod u+w {f} {g}; echo CORRUPT >> {f}; echo CORRUPT >> {g}; exit 1";
+    let inputs = "inputs = { f = \"data.d\", g = \"large.out\" }";
+    let large = script(&format!("truncate -s {LARGE_BYTES} {{out}}"), "");
+    let lab = Lab::new().data("d", "x").stage("large", &large);
+    let lab = lab.stage("s", &script(text, inputs));
     fs::File::create(lab.path("data/d.txt")).unwrap().set_len(LARGE_BYTES).unwrap();
-    lab.run().expect("ran 1");
-    assert_eq!(lab.read("outputs/s/out.txt"), format!("{LARGE_BYTES}\n"));
-    lab.edit("stages/s.toml", "test -L", "chmod u+w {f} && echo x >> {f}; test -L");
-    let told = lab.run().expect("failed 1").failure("s").message.clone();
-    assert_eq!(told, "`data/d.txt` changed while it was read; run again");
+    lab.run().expect("ran 1, failed 1");
+    assert_eq!(fs::metadata(lab.path("data/d.txt")).unwrap().len(), LARGE_BYTES);
+    lab.edit("stages/s.toml", "exit 1", "wc -c < {f} > {out}");
+    lab.run().expect("ran 1, cached 1");
+    assert_eq!(fs::metadata(lab.path("data/d.txt")).unwrap().len(), LARGE_BYTES);
+    lab.verify_clean();
 }
 
 #[test]
-fn a_large_object_that_a_program_edits_is_set_aside_and_made_again() {
-    let large = format!("truncate -s {LARGE_BYTES} {{out}}");
-    let edit = "chmod u+w {f} && echo x >> {f}; echo x > {out}";
-    let lab = Lab::new().stage("s", &script(&large, ""));
-    let lab = lab.stage("t", &script(edit, "inputs.f = \"s.out\""));
-    let told = lab.run().expect("ran 1, failed 1").failure("t").message.clone();
-    assert_eq!(told, "it wrote to one of its inputs, which are only to be read");
-    lab.edit("stages/t.toml", edit, "echo x > {out}");
-    let ran = lab.run().expect("ran 2");
-    assert!(ran.reason("s").starts_with("object "), "{}", ran.reason("s"));
-    lab.verify_clean();
+fn a_program_that_a_stage_made_can_be_run() {
+    let make = "printf '#!/bin/sh\necho made > $1\n' > {out}";
+    let lab = Lab::new().stage("make", &script(make, ""));
+    let run = "kind = \"command\"\ninputs.p = \"make.out\"\n[params]\noutputs.o = \"o\"\n\
+               run = [\"{p}\", \"{o}\"]";
+    let lab = lab.stage("run", run);
+    let lab = lab.stage("call", &script("./{p} {out}", "inputs.p = \"make.out\""));
+    lab.run().expect("ran 3");
+    assert_eq!((lab.read("outputs/run/o"), lab.read("outputs/call/out.txt")).0, "made\n");
+}
+
+#[test]
+fn whether_a_script_of_the_project_may_be_run_there_has_no_say() {
+    let lab = Lab::new().data("d", "#!/bin/sh\necho made > out.txt\n");
+    let lab = lab.stage("s", &script("./{p}", "inputs.p = \"data.d\""));
+    lab.run().expect("ran 1");
+    fs::set_permissions(lab.path("data/d.txt"), fs::Permissions::from_mode(0o755)).unwrap();
+    lab.force(&["s"]).expect("ran 1");
+}
+
+#[test]
+fn a_script_may_name_thousands_of_inputs() {
+    let lab = Lab::new();
+    for i in 0..6000 {
+        lab.write(&format!("data/many/a-name-that-is-long-{i}.csv"), "x");
+    }
+    let lab = lab.more("[data]\nmany = \"data/many/*.csv\"\n");
+    let text = "n=0; for f in {m}; do n=$((n+1)); done; echo $0 $n > {out}";
+    let lab = lab.stage("s", &script(text, "inputs.m = \"data.many\""));
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/s/out.txt"), "/bin/sh 6000\n");
+    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+    lab.run().expect("ran 1");
+}
+
+#[test]
+fn a_word_with_a_nul_is_a_mistake() {
+    let text = "kind = \"command\"\n[params]\nrun = [\"a\", \"b\\u0000\"]\noutputs.o = \"o\"\n\
+                environment.A = \"\\u0000\"";
+    let told = Lab::new().stage("s", text).mistakes();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("stages/s.toml:3: no program can be given a text with a NUL"));
+}
+
+#[test]
+fn a_tool_that_path_cannot_name_is_told() {
+    let lab = lab("own > out.txt");
+    executable(&lab, "a:b/own", "#!/bin/sh\n");
+    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./a:b/own\"]");
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(message.contains("cannot be on PATH, which is divided by `:`"), "{message}");
 }

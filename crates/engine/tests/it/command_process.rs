@@ -1,6 +1,7 @@
 //! Programs as processes: what they say, how they fail, how they are stopped.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -63,6 +64,25 @@ fn what_a_program_says_is_kept_and_told_again_on_a_hit() {
 }
 
 #[test]
+fn of_a_program_that_said_nothing_nothing_is_kept() {
+    let lab = lab("echo x > out.txt");
+    lab.run().expect("ran 1");
+    assert!(!lab.path("outputs/store/observed").exists());
+    assert_eq!(lab.run().expect("cached 1").report("s").output, None);
+}
+
+#[test]
+fn what_a_program_said_is_forgotten_when_it_then_says_nothing() {
+    let outside = tempfile::tempdir().unwrap();
+    let flag = outside.path().join("said");
+    let once = format!("test -e {0} || echo said; touch {0}; echo x > out.txt", flag.display());
+    let lab = lab(&once);
+    assert_eq!(output(&lab.run().expect("ran 1")).stdout, "said\n");
+    lab.force(&["s"]).expect("ran 1");
+    assert_eq!(lab.run().expect("cached 1").report("s").output, None);
+}
+
+#[test]
 fn losing_what_a_program_said_costs_nothing_else() {
     let lab = lab("echo said; echo x > out.txt");
     lab.run().expect("ran 1");
@@ -109,6 +129,19 @@ fn a_failure_shows_the_code_the_command_and_the_end_of_the_output() {
 }
 
 #[test]
+fn a_failure_shows_both_streams_and_keeps_them_whole() {
+    let lab = lab("echo told; echo warned >&2; rmdir deep; exit 3");
+    lab.edit("stages/s.toml", "out.txt", "deep/out.txt");
+    let ran = lab.run().expect("failed 1");
+    let message = &ran.failure("s").message;
+    assert!(message.starts_with("it ended with exit code 3\n"), "{message}");
+    assert!(message.ends_with("\n  stdout:\n  | told\n  stderr:\n  | warned"), "{message}");
+    assert_eq!(output(&ran).stdout, "told\n");
+    let log = "== stdout ==\ntold\n== stderr ==\nwarned\n";
+    assert_eq!(lab.read("outputs/failed/s.log"), log);
+}
+
+#[test]
 fn a_signal_is_named() {
     let lab = lab("kill -SEGV $$");
     let ran = lab.run().expect("failed 1");
@@ -116,21 +149,9 @@ fn a_signal_is_named() {
 }
 
 #[test]
-fn an_output_that_was_not_written_is_named_beside_what_was() {
-    let lab = lab("echo x > oút.txt");
-    let ran = lab.run().expect("failed 1");
-    let message = &ran.failure("s").message;
-    assert!(
-        message.starts_with("it did not write its output `out.txt`, and wrote `oút.txt`\n"),
-        "{message}"
-    );
-}
-
-#[test]
 fn a_program_that_cannot_be_started_fails() {
     let lab = lab("true");
     lab.write("bin/broken", "#!/no/such/interpreter\n");
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(lab.path("bin/broken"), fs::Permissions::from_mode(0o755)).unwrap();
     let lab =
         lab.stage("s", "kind = \"command\"\n[params]\nrun = [\"./bin/broken\"]\noutputs.o = \"o\"");
@@ -190,6 +211,48 @@ fn what_a_program_leaves_running_is_ended_with_it() {
     lab.run().expect("ran 1");
     assert!(start.elapsed() < Duration::from_secs(10));
     wait_until(|| processes_with("31.4154") == 0);
+}
+
+#[test]
+fn a_time_out_ends_what_left_the_group() {
+    let lab = lab("timeout 600 sleep 31.4156; echo x > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"timeout\"");
+    let start = Instant::now();
+    lab.run_graph(with_control(&lab, 0.3, 0)).expect("failed 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(processes_with("31.4156"), 0);
+}
+
+#[test]
+fn what_was_left_running_in_a_session_of_its_own_is_ended() {
+    let lab = lab(
+        "setsid sleep 31.4157 & env -i setsid sleep 31.4158 >&- 2>&- & echo x > out.txt; sleep 0.2",
+    );
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\", \"env\"");
+    let start = Instant::now();
+    lab.run().expect("ran 1");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(processes_with("31.4157") + processes_with("31.4158"), 0);
+}
+
+#[test]
+fn what_left_its_working_directory_and_its_parents_is_ended() {
+    let lab =
+        lab("(cd /; setsid sh -c 'setsid sleep 31.4159 & exit') & sleep 0.2; echo x > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\"");
+    lab.run().expect("ran 1");
+    assert_eq!(processes_with("31.4159"), 0);
+}
+
+#[test]
+fn a_process_that_outlived_its_program_writes_to_no_output() {
+    let text =
+        "(setsid sh -c 'while :; do echo late >> out.txt; done' &) ; sleep 0.1; echo x >> out.txt";
+    let lab = lab(text);
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\"");
+    lab.run().expect("ran 1");
+    thread::sleep(Duration::from_millis(100));
+    lab.verify_clean();
 }
 
 #[test]

@@ -296,6 +296,7 @@ impl Lab {
                         paths.iter().map(|path| path.display().to_string()).collect();
                     format!("{name} lacks {}", paths.join(", "))
                 }
+                Fate::Blocked(why) => format!("{name} blocked: {why}"),
                 Fate::Launch => format!("{name} launch"),
             }
         });

@@ -8,11 +8,14 @@ mod lab;
 mod labour;
 mod process;
 mod ran;
+mod rights;
 mod toys;
 
 mod cache;
 mod command;
+mod command_forgotten;
 mod command_process;
+mod command_taken;
 mod control;
 mod damage;
 mod data;

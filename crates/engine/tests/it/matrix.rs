@@ -8,7 +8,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use engine::digest::Digest;
@@ -19,6 +18,7 @@ use engine::verify;
 
 use crate::lab::{Lab, flip, make_writable, tamper};
 use crate::process::{OWN_PARTS, Orders, files_below, visible};
+use crate::rights::is_done_without_rights;
 
 type Damage = (&'static str, fn(&Path));
 
@@ -232,27 +232,10 @@ fn no_harm_of_collecting(lab: &Lab, before: &str) -> Result<(), String> {
     }
 }
 
-/// Root reads what nobody may: then the test is started again without that right.
-fn is_done_without_rights() -> bool {
-    const AGAIN: &str = "LAB_WITHOUT_RIGHTS";
-    let lab = Lab::new();
-    lab.write("closed", "x");
-    fs::set_permissions(lab.path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::read(lab.path("closed")).is_err() {
-        return false;
-    }
-    assert!(std::env::var_os(AGAIN).is_none(), "root cannot give up its rights here");
-    let name = "matrix::every_damage_to_every_file_is_named_or_healed_and_stops_nothing";
-    let mut again = Command::new("setpriv");
-    again.args(["--bounding-set", "-dac_override,-dac_read_search"]);
-    again.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
-    assert!(again.env(AGAIN, "1").status().unwrap().success(), "see above");
-    true
-}
-
 #[test]
 fn every_damage_to_every_file_is_named_or_healed_and_stops_nothing() {
-    if is_done_without_rights() {
+    let name = "matrix::every_damage_to_every_file_is_named_or_healed_and_stops_nothing";
+    if is_done_without_rights(name) {
         return;
     }
     let lab = finished();

@@ -76,3 +76,37 @@ fn a_plan_agrees_with_the_run_that_follows() {
         }
     }
 }
+
+#[test]
+fn what_one_stage_lacks_keeps_no_other_from_being_planned() {
+    let script = |more: &str| {
+        format!("kind = \"command\"\n{more}\n[params]\nshell = 'echo x > {{o}}'\noutputs.o = \"o\"")
+    };
+    let lab = Lab::new().more("[data]\nempty = \"data/empty\"\npipe = \"data/pipe\"\n");
+    std::fs::create_dir_all(lab.path("data/empty/deeper")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(lab.path("data/pipe")).status().unwrap();
+    assert!(made.success());
+    let lab = lab.stage("a", "kind = \"text\"");
+    let lab = lab.stage("b", &script("").replace("[params]", "[params]\ntools = [\"no-such\"]"));
+    let lab = lab.stage("c", &script("inputs.i = \"data.empty\""));
+    let lab = lab.stage("d", &script("inputs.i = \"data.pipe\""));
+    let lab = lab.stage("e", "kind = \"concat\"\ninputs.from = \"b.o\"");
+    let plan = lab.plan();
+    assert!(plan[0].starts_with("a run: "), "{plan:?}");
+    assert!(plan[1].starts_with("b blocked: the program `no-such` cannot be found"), "{plan:?}");
+    assert_eq!(plan[2], "c lacks data/empty");
+    assert!(plan[3].starts_with("d blocked: "), "{plan:?}");
+    assert_eq!(plan[4], "e waits for b");
+    assert_eq!(lab.absent(&["c"]), ["pipeline.toml:5: `data/empty` holds no file"]);
+}
+
+#[test]
+fn a_plan_of_a_project_that_never_ran_changes_nothing() {
+    let text = "kind = \"command\"\n[params]\nshell = 'echo x > {o}'\noutputs.o = \"o\"";
+    let lab = Lab::diamond().stage("s", text);
+    let before = lab.listing();
+    assert_eq!(lab.plan().len(), 5);
+    assert_eq!(lab.listing(), before);
+    lab.run().expect("ran 5");
+    assert_eq!(lab.read("outputs/store/format").trim(), "1");
+}

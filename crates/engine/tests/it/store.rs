@@ -11,7 +11,9 @@ use crate::lab::Lab;
 fn a_store_opens_wherever_it_can_be_made() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("deep/store");
-    Store::open(&root, false).unwrap();
+    let store = Store::open(&root, false).unwrap();
+    assert!(!root.exists(), "it is made when something is written to it");
+    store.room().unwrap();
     assert_eq!(fs::read_to_string(root.join("format")).unwrap(), "1");
     Store::open(&root, false).unwrap();
 }

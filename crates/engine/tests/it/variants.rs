@@ -45,6 +45,49 @@ fn an_entry_that_excludes_nothing_is_a_mistake() {
 }
 
 #[test]
+fn a_matrix_may_be_of_what_a_table_of_parameters_holds() {
+    let text = |matrix: &str| {
+        format!(
+            "kind = \"command\"\n{matrix}\n[params]\noutputs.o = \"o\"\nenvironment.B = \"b\"\n\
+             shell = 'echo $B $L2 $FAST > {{o}}'"
+        )
+    };
+    let quoted = "exclude = [{ \"environment.L2\" = 1, \"environment.FAST\" = true }]\n\
+                  matrix = { \"environment.L2\" = [0.1, 1], \"environment.FAST\" = [true, false] }";
+    let bare = "exclude = [{ environment = { L2 = 1, FAST = true } }]\n\
+                matrix.environment = { L2 = [0.1, 1], FAST = [true, false] }";
+    let all = [
+        "s@environment.FAST=true-environment.L2=0.1",
+        "s@environment.FAST=false-environment.L2=0.1",
+        "s@environment.FAST=false-environment.L2=1",
+    ];
+    for matrix in [quoted, bare] {
+        let lab = Lab::new().stage("s", &text(matrix));
+        assert_eq!(names(&lab), all, "{:?}", lab.mistakes());
+        lab.run().expect("ran 3");
+        assert_eq!(lab.read(&format!("outputs/{}/o", all[0])), "b 0.1 true\n");
+        assert_eq!(lab.read(&format!("outputs/{}/o", all[2])), "b 1 false\n");
+    }
+    let lab = Lab::new().stage("s", &text("matrix.\"environment.a b\" = [1]"));
+    assert!(lab.mistakes()[0].contains("`environment.a b` cannot name a variant"));
+}
+
+#[test]
+fn a_variable_of_a_program_can_be_swept_by_numbers() {
+    let text = "kind = \"command\"\n[params]\noutputs.o = \"o\"\nenvironment.L2 = \"1\"\n\
+                shell = 'echo $L2 > {o}'";
+    let mut lab = Lab::new().stage("s", text);
+    lab.run().expect("ran 1");
+    for (value, written) in [("0.1", "0.1\n"), ("10", "10\n"), ("true", "true\n")] {
+        lab.request.set = vec![format!("s.environment.L2={value}")];
+        lab.run().expect("ran 1");
+        assert_eq!(lab.read("outputs/s/o"), written);
+    }
+    lab.request.set = vec!["s.environment.L2=1".to_owned()];
+    lab.run().expect("cached 1");
+}
+
+#[test]
 fn what_is_excluded_in_one_variant_is_excluded_in_all() {
     let lab =
         matrix("\nexclude = [{ min = 2 }]\n[[variant]]\nname = \"v\"\n[[variant]]\nname = \"w\"");

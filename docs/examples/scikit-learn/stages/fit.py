@@ -1,5 +1,6 @@
 """Fits a logistic regression on scaled features."""
 
+import os
 import sys
 
 import joblib
@@ -11,7 +12,8 @@ from table import read
 
 train, path = sys.argv[1:]
 features, classes = read(train)
-model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+C = float(os.environ["C"])
+model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
 model.fit(features, classes)
 joblib.dump(model, path)
 print(f"fitted on {len(classes)} rows of {sorted(set(classes.tolist()))}")
