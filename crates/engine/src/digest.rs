@@ -39,22 +39,19 @@ impl Digest {
     /// # Errors
     /// What opening or reading the file gives.
     pub fn of_file(path: &Path) -> io::Result<(Digest, u64)> {
-        let mut file = files::open(path)?;
+        Digest::of_open(&mut files::open(path)?, path)
+    }
+
+    /// The same of a file that is open and was not read yet.
+    pub(crate) fn of_open(file: &mut File, path: &Path) -> io::Result<(Digest, u64)> {
         let size = file.metadata()?.len();
         let mut hasher = blake3::Hasher::new();
         let size = if size < LARGE_BYTES {
-            hash_stream(&mut file, path, size, &mut hasher)?
+            hash_stream(file, path, size, &mut hasher)?
         } else {
-            hash_blocks(&file, path, &mut hasher)?
+            hash_blocks(file, path, &mut hasher)?
         };
         Ok((Digest(*hasher.finalize().as_bytes()), size))
-    }
-
-    /// The digest of what is left to read of an open file, on this thread alone.
-    pub(crate) fn of_stream(file: &mut File, path: &Path) -> io::Result<Digest> {
-        let mut hasher = blake3::Hasher::new();
-        hash_stream(file, path, BUFFER_BYTES, &mut hasher)?;
-        Ok(Digest(*hasher.finalize().as_bytes()))
     }
 
     /// The 32 bytes.

@@ -178,9 +178,7 @@ impl Store {
         let is_shared = !self.cannot_reflink.load(Ordering::Relaxed)
             && files::reflink(&from, file.as_file(), to).is_ok();
         let found = if is_shared {
-            // Not on several threads: the caller holds a lock, and a thread that waits for others
-            // may pick up a stage that waits for the same lock.
-            Digest::of_stream(file.as_file_mut(), &object)?
+            Digest::of_open(file.as_file_mut(), &object)?.0
         } else {
             self.cannot_reflink.store(true, Ordering::Relaxed);
             copy_hashed(&mut from, &object, file.as_file_mut(), to)?

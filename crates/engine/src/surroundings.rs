@@ -18,6 +18,7 @@ use crate::data::{self, What};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{self, entries};
+use crate::once::Once;
 use crate::stat::{Seen, Signature, StatCache};
 
 /// The variable whose directories programs are looked up in.
@@ -103,7 +104,7 @@ pub(crate) struct Outside {
     /// Where names were found, each looked up once per process.
     on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
     /// Digests of programs, each computed once per process.
-    digests: Mutex<BTreeMap<PathBuf, Digest>>,
+    digests: Once<PathBuf, Digest>,
 }
 
 impl Outside {
@@ -192,15 +193,8 @@ impl Outside {
     ) -> Result<BTreeMap<String, Digest>, Error> {
         let mut digests = BTreeMap::new();
         for tool in self.tools(root, &surroundings.tools)? {
-            let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-            let digest = match known.get(&tool.path) {
-                Some(digest) => *digest,
-                None => {
-                    let digest = hash(&tool, stat).map_err(Error::io("read", &tool.path))?;
-                    known.insert(tool.path.clone(), digest);
-                    digest
-                }
-            };
+            let hash = || hash(&tool, stat).map_err(Error::io("read", &tool.path));
+            let digest = *self.digests.ask(&tool.path, hash)?;
             digests.insert(tool.name, digest);
         }
         Ok(digests)

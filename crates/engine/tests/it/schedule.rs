@@ -8,6 +8,7 @@ use engine::project::{OUTPUTS_DIR, Project};
 use engine::schedule::{self, Event, Job, Observer, Status};
 
 use crate::lab::Lab;
+use crate::process::Orders;
 use crate::ran::Told;
 
 #[test]
@@ -122,8 +123,8 @@ fn stages_with_the_same_recipe_do_the_work_once() {
 
 #[test]
 fn a_thread_that_waits_for_its_loop_never_waits_for_a_lock_on_top_of_it() {
-    // While `first` waits for its own parallel loop, its thread may pick up one of the others,
-    // which have the same recipe: they become ready in the middle of the loop.
+    // Were the thread of `first` one of a pool, it might pick up one of the others while it waits
+    // for its own parallel loop: they have the same recipe and become ready in the middle of it.
     for jobs in [1, 3] {
         let mut lab = Lab::new().stage("first", "kind = \"parallel\"").with_jobs(jobs);
         lab = lab.stage("pause", "kind = \"slow\"");
@@ -131,6 +132,40 @@ fn a_thread_that_waits_for_its_loop_never_waits_for_a_lock_on_top_of_it() {
             lab = lab.stage(&format!("p{i}"), "kind = \"parallel\"\nafter = [\"pause\"]");
         }
         lab.run().expect("ran 2, cached 4");
+    }
+}
+
+#[test]
+fn no_stage_runs_on_a_thread_that_may_have_to_do_the_work_of_another() {
+    let lab = Lab::new().stage("t", "kind = \"thread\"");
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/t/out.txt"), "its own");
+}
+
+#[test]
+fn large_data_that_many_stages_read_are_hashed_while_others_become_ready() {
+    const SIZE: u64 = 64 << 20;
+    let mut lab = Lab::new().data("small", "words");
+    for i in 0..3 {
+        lab = lab.data(&format!("large{i}"), "");
+        let file =
+            std::fs::File::options().write(true).open(lab.path(&format!("data/large{i}.txt")));
+        file.unwrap().set_len(SIZE + i).unwrap();
+        lab = lab.stage(&format!("t{i}"), &format!("kind = \"dig\"\nparams.text = \"{i}\"")).stage(
+            &format!("large{i}"),
+            &format!("kind = \"span\"\ninputs.from = \"data.large{i}\""),
+        );
+        for j in 0..4 {
+            let text = format!(
+                "kind = \"count\"\nparams.x = {j}\ninputs.from = \"data.small\"\nafter = [\"t{i}\"]"
+            );
+            lab = lab.stage(&format!("c{i}{j}"), &text);
+        }
+    }
+    for _ in 0..8 {
+        // A child, because a run that hangs must end.
+        Orders::run(lab.root()).end().result();
+        std::fs::remove_dir_all(lab.path("outputs")).unwrap();
     }
 }
 

@@ -22,7 +22,7 @@ use crate::labour::{DIG, FORGE};
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
-    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE, &PROGRAM, &COMMAND, &DIG, &FORGE,
+    &ROGUE, &BAND, &PARALLEL, &PLACES, &THREAD, &SPAN, &SERVICE, &PROGRAM, &COMMAND, &DIG, &FORGE,
 ];
 
 /// The real thing.
@@ -165,6 +165,17 @@ static COUNT: Toy = Toy {
         let n_bytes = fs::read(context.input("from"))?.len();
         context.metric("bytes", n_bytes as f64, Goal::Min);
         context.remark(format!("{n_bytes} bytes"));
+        context.write("out", n_bytes.to_string().as_bytes())
+    },
+    ..PLAIN
+};
+
+/// Tells the size of the file it is given without reading it.
+static SPAN: Toy = Toy {
+    name: "span",
+    inputs: || any_input(Arity::One),
+    run: |context| {
+        let n_bytes = fs::metadata(context.input("from"))?.len();
         context.write("out", n_bytes.to_string().as_bytes())
     },
     ..PLAIN
@@ -347,7 +358,7 @@ static PLACES: Toy = Toy {
     ..PLAIN
 };
 
-/// Works in a parallel loop of its own, on the threads of the run.
+/// Works in a parallel loop of its own, on the threads of the pool.
 static PARALLEL: Toy = Toy {
     name: "parallel",
     inputs: || any_input(Arity::Optional),
@@ -355,6 +366,16 @@ static PARALLEL: Toy = Toy {
         let pause = |_| std::thread::sleep(Duration::from_millis(1));
         (0..300).into_par_iter().for_each(pause);
         context.write("out", b"x")
+    },
+    ..PLAIN
+};
+
+/// Tells whether its thread is one of a pool, where it might have to do another stage's work.
+static THREAD: Toy = Toy {
+    name: "thread",
+    run: |context| {
+        let is_own = rayon::current_thread_index().is_none();
+        context.write("out", if is_own { b"its own" } else { b"a pool's" })
     },
     ..PLAIN
 };
