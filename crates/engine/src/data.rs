@@ -7,11 +7,11 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
 
 use glob::{MatchOptions, Pattern};
 
 use crate::canonical;
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::faults::{Operation, pass};
@@ -276,13 +276,18 @@ impl Data {
     /// What the digest of a path rests on: its files as they were when they were hashed, and every
     /// directory that was searched for them. `None` when it is not what it was, or changed so
     /// lately that a second change might go unseen.
-    pub(crate) fn seen(&self, root: &Path, path: &Path, stat: &StatCache) -> Option<Vec<Seen>> {
+    pub(crate) fn seen(
+        &self,
+        root: &Path,
+        path: &Path,
+        stat: &StatCache,
+        clock: &Clock,
+    ) -> Option<Vec<Seen>> {
         let base = base_of(root, path);
         let mut seen = Vec::new();
         if Form::of(root, path) != Form::File {
-            let now = SystemTime::now();
             for dir in dirs(&root.join(&base), depth(root, path), &[]).ok()? {
-                seen.push(Seen::dir(dir, now)?);
+                seen.push(Seen::settled(dir, clock)?);
             }
         }
         // After the directories: what changed before this is not what was hashed.

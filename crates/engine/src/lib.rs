@@ -10,6 +10,7 @@ pub mod absent;
 mod bring;
 pub mod build;
 pub mod canonical;
+mod clock;
 pub mod command;
 mod control;
 mod crew;

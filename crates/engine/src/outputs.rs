@@ -27,14 +27,15 @@ pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> 
 pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<(), Error> {
     let dir = project.outputs.join(stage);
     let wrong = wrong(project, stage, outcome);
-    if wrong.is_empty() && others(&dir, outcome).is_ok_and(|others| others.is_empty()) {
+    let expected = Expected::new(&dir, outcome);
+    if wrong.is_empty() && expected.strangers().is_ok_and(|strangers| strangers.is_empty()) {
         return Ok(());
     }
     // Two runs at once take turns, else each would clean away what the other is about to place. A
     // store that cannot be written to has no second writer.
     let lock = project.store.outputs_lock(stage).and_then(|lock| lock.take().map(|()| lock));
     let _lock = lock.ok();
-    for path in others(&dir, outcome).map_err(Error::io("read", &dir))? {
+    for path in expected.strangers().map_err(Error::io("read", &dir))? {
         let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
         let removed = if is_dir { files::remove_dir(&path) } else { files::remove(&path) };
         removed.map_err(Error::io("clean", &path))?;
@@ -51,7 +52,7 @@ pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<
             io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
             _ => Error::io("write", &path)(error),
         })?;
-        project.store.stat().remember(&path, &memory_name(stage, file), file.digest, None);
+        project.store.stat().remember(&path, &memory_name(stage, file), file.digest);
     }
     Ok(())
 }
@@ -76,32 +77,55 @@ fn wrong<'o>(project: &Project, stage: &str, outcome: &'o Outcome) -> Vec<&'o Ou
     outcome.files.iter().filter(is_wrong).collect()
 }
 
-/// What is under `outputs/STAGE/` and does not belong there: strangers, and links in the place of
-/// files or directories. What holds a file that belongs there is not named, but what is in it.
-fn others(dir: &Path, outcome: &Outcome) -> io::Result<Vec<PathBuf>> {
-    let mut files = BTreeSet::new();
-    let mut dirs = BTreeSet::new();
-    for file in &outcome.files {
-        let path = dir.join(&file.path);
-        let above = path.ancestors().skip(1).take_while(|above| above.starts_with(dir));
-        dirs.extend(above.map(Path::to_owned));
-        files.insert(path);
+/// What a stage's directory is to hold.
+pub(crate) struct Expected {
+    dir: PathBuf,
+    files: BTreeSet<PathBuf>,
+    /// Those that the files are in, the stage's own among them.
+    dirs: BTreeSet<PathBuf>,
+}
+
+impl Expected {
+    /// What an outcome says of the directory of its stage.
+    pub(crate) fn new(dir: &Path, outcome: &Outcome) -> Expected {
+        Expected::of_paths(dir, outcome.files.iter().map(|file| file.path.as_str()))
     }
-    if files::link_metadata(dir).is_ok_and(|metadata| !metadata.is_dir()) {
-        return Ok(vec![dir.to_owned()]);
+
+    /// The same, given the paths of its files.
+    pub(crate) fn of_paths<'p>(dir: &Path, paths: impl Iterator<Item = &'p str>) -> Expected {
+        let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::from([dir.to_owned()]));
+        for path in paths.map(|path| dir.join(path)) {
+            let above = path.ancestors().skip(1).take_while(|above| *above != dir);
+            dirs.extend(above.map(Path::to_owned));
+            files.insert(path);
+        }
+        Expected { dir: dir.to_owned(), files, dirs }
     }
-    let mut others = Vec::new();
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in files::list(&dir)? {
-            if entry.is_dir && dirs.contains(&entry.path) {
-                waiting.push(entry.path);
-            } else if !(entry.is_file && files.contains(&entry.path)) {
-                others.push(entry.path);
+
+    /// The directories that it is made of.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.dirs.iter().map(PathBuf::as_path)
+    }
+
+    /// What is there and does not belong there: strangers, and links in the place of files or
+    /// directories. What holds a file that belongs there is not named, but what is in it.
+    pub(crate) fn strangers(&self) -> io::Result<Vec<PathBuf>> {
+        if files::link_metadata(&self.dir).is_ok_and(|metadata| !metadata.is_dir()) {
+            return Ok(vec![self.dir.clone()]);
+        }
+        let mut strangers = Vec::new();
+        let mut waiting = vec![self.dir.clone()];
+        while let Some(dir) = waiting.pop() {
+            for entry in files::list(&dir)? {
+                if entry.is_dir && self.dirs.contains(&entry.path) {
+                    waiting.push(entry.path);
+                } else if !(entry.is_file && self.files.contains(&entry.path)) {
+                    strangers.push(entry.path);
+                }
             }
         }
+        Ok(strangers)
     }
-    Ok(others)
 }
 
 /// Removes whatever stands where a file or one of its directories is to be, links above all: what

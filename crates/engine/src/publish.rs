@@ -65,7 +65,7 @@ impl Store {
         if self.prove(&digest).is_err() {
             let object = self.object(&digest);
             files::rename_into(path, &object)?;
-            self.stat().remember(&object, &digest.to_string(), digest, None);
+            self.stat().remember(&object, &digest.to_string(), digest);
         }
         Ok((digest, size))
     }
@@ -84,7 +84,7 @@ impl Store {
             _ => self.quarantine(&place),
         }
         self.write(&place, &recipe.bytes())?;
-        self.stat().remember(&place, &name, key, None);
+        self.stat().remember(&place, &name, key);
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl Store {
     /// `InvalidData` when the bytes do not match; else what copying gives.
     pub fn restore(&self, digest: &Digest, to: &Path) -> io::Result<()> {
         let object = self.object(digest);
-        let mut from = files::open(&object)?;
+        let mut from = files::open_file(&object)?;
         let mut file = files::temporary(self.room()?)?;
         let is_shared = !self.cannot_reflink.load(Ordering::Relaxed)
             && files::reflink(&from, file.as_file(), to).is_ok();

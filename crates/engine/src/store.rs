@@ -136,7 +136,7 @@ impl Store {
         let bytes = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Miss::Unknown),
-            Err(_) if files::is_dir(&path) => return Err(damaged()),
+            Err(_) if files::is_special(&path) => return Err(damaged()),
             Err(error) => return Err(Miss::Missing(format!("outcome {}: {error}", key.short()))),
         };
         unseal(&bytes)
@@ -199,8 +199,8 @@ impl Store {
         match self.stat.digest(&path, &digest.to_string()) {
             Ok((found, _)) if found == *digest => Ok(()),
             Ok(_) => Err(Miss::Damaged(object())),
-            Err(_) if files::is_dir(&path) => Err(Miss::Damaged(object())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Miss::Missing(object())),
+            Err(_) if files::is_special(&path) => Err(Miss::Damaged(object())),
             // Whether its bytes are good is not known, so that it is not touched.
             Err(error) => Err(Miss::Missing(format!("{}: {error}", object()))),
         }

@@ -11,9 +11,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use crate::canonical;
+use crate::clock::Clock;
 use crate::data::{self, What};
 use crate::digest::Digest;
 use crate::error::Error;
@@ -202,21 +202,22 @@ impl Outside {
 }
 
 impl Outside {
-    /// What the programs of a stage rest on: their bytes, and the directories in which others of
-    /// the same name might come to stand before them. `None` when one of them is not what it was
-    /// hashed as, or changed so lately that a second change might go unseen.
+    /// What the programs of a stage rest on: their bytes, and what has their name in a directory
+    /// that is searched before their own: nothing, mostly, or a file that cannot be executed. `None`
+    /// when one of them is not what it was hashed as, or changed so lately that a second change
+    /// might go unseen.
     pub(crate) fn seen(
         &self,
         root: &Path,
         surroundings: &Surroundings,
         stat: &StatCache,
+        clock: &Clock,
     ) -> Option<Vec<Seen>> {
-        let now = SystemTime::now();
         let mut seen = Vec::new();
         for tool in self.tools(root, &surroundings.tools).ok()? {
             if tool.is_dir {
                 for dir in data::dirs(&tool.path, usize::MAX, LEFT_OUT).ok()? {
-                    seen.push(Seen::dir(dir, now)?);
+                    seen.push(Seen::settled(dir, clock)?);
                 }
                 for found in data::walk(&tool.path, usize::MAX, LEFT_OUT).ok()? {
                     let path = tool.path.join(&found.name);
@@ -226,8 +227,10 @@ impl Outside {
                     });
                 }
             } else {
-                for dir in self.searched(&tool) {
-                    seen.push(Seen::dir(dir, now)?);
+                for path in self.passed_over(&tool) {
+                    seen.push(Seen::settled(path.clone(), clock)?);
+                    // After its signature: what changes later has another one.
+                    (!is_executable(&path)).then_some(())?;
                 }
                 seen.push(seen_file(tool.path, stat)?);
             }
@@ -235,13 +238,14 @@ impl Outside {
         Some(seen)
     }
 
-    /// The directories of the caller's PATH in which a program was searched, down to its own.
-    fn searched(&self, tool: &Tool) -> Vec<PathBuf> {
+    /// Where a program was looked for on the caller's PATH before it was found.
+    fn passed_over(&self, tool: &Tool) -> Vec<PathBuf> {
         let own = tool.dir();
         let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
         let dirs: Vec<_> = path.split(':').map(PathBuf::from).collect();
-        let n_before = dirs.iter().position(|dir| *dir == own).map_or(0, |index| index + 1);
-        dirs.into_iter().take(n_before).filter(|dir| dir.is_absolute()).collect()
+        let n_before = dirs.iter().position(|dir| *dir == own).unwrap_or(0);
+        let before = dirs.into_iter().take(n_before).filter(|dir| dir.is_absolute());
+        before.map(|dir| dir.join(&tool.name)).collect()
     }
 }
 

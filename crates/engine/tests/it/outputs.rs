@@ -50,6 +50,17 @@ fn a_stale_file_is_removed() {
 }
 
 #[test]
+fn a_stranger_among_the_outputs_is_named() {
+    let lab = ran();
+    lab.write("outputs/t/leaves/x/mine.txt", "mine");
+    let found = lab.verify();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].message, "`outputs/t/leaves/x/mine.txt` is no output of stage `t`");
+    assert_eq!(found[0].code, 3);
+    is_restored(&lab);
+}
+
+#[test]
 fn a_directory_in_place_of_a_file_gives_way_and_the_other_way_round() {
     let lab = ran();
     fs::remove_file(lab.path("outputs/size/n/count.txt")).unwrap();
