@@ -129,7 +129,7 @@ impl Outside {
     fn resolve<'a>(&self, root: &Path, declared: &'a [String]) -> (Vec<Tool>, BTreeSet<&'a str>) {
         let mut found: Vec<Tool> = Vec::new();
         let mut missing = BTreeSet::new();
-        let by_path = |name: &&String| name.contains('/') || name.starts_with('.');
+        let by_path = |name: &&String| is_path(name);
         // Paths first: names may be found in a directory that is declared.
         for name in declared.iter().filter(by_path) {
             let path = std::path::absolute(root.join(name)).unwrap_or_else(|_| root.join(name));
@@ -240,6 +240,9 @@ impl Outside {
 
     /// Where a program was looked for on the caller's PATH before it was found.
     fn passed_over(&self, tool: &Tool) -> Vec<PathBuf> {
+        if is_path(&tool.name) {
+            return Vec::new();
+        }
         let own = tool.dir();
         let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
         let dirs: Vec<_> = path.split(':').map(PathBuf::from).collect();
@@ -253,6 +256,11 @@ fn seen_file(path: PathBuf, stat: &StatCache) -> Option<Seen> {
     let (signature, digest) = stat.entry(&memory_name(&path))?;
     let is_same = Signature::of(&path).is_ok_and(|now| now == signature);
     is_same.then_some(Seen { path, signature: Some(signature), digest: Some(digest) })
+}
+
+/// Whether a program is declared by its path, so that it is not looked up.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.starts_with('.')
 }
 
 /// What the digest of a program is remembered under.

@@ -249,6 +249,19 @@ fn whatever_a_program_rests_on_ends_the_answer() {
 }
 
 #[test]
+fn a_program_that_is_named_by_path_is_looked_up_nowhere() {
+    let mut lab = with_program();
+    let path = lab.path("tools/lister").display().to_string();
+    lab.edit("stages/list.toml", "\"lister\"", &format!("{path:?}"));
+    make_executable(&lab.path("earlier/lister"));
+    lab.request.environment.push(("COLOUR".to_owned(), "blue".to_owned()));
+    std::thread::sleep(SETTLED);
+    lab.run().expect("ran 1");
+    let answer = remember(&lab);
+    assert_eq!(recall(&lab, false), Some(answer));
+}
+
+#[test]
 fn what_comes_and_goes_beside_a_program_has_no_say() {
     let lab = with_program();
     lab.write("earlier/other", "");
