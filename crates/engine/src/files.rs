@@ -242,6 +242,35 @@ pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives two files or directories each other's name, at once where the file system can.
+pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    pass(Operation::Rename, other)?;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        // For a moment there is nothing then, and never a mixture.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            let away = one.with_extension("away");
+            fs::rename(other, &away)?;
+            fs::rename(one, other)?;
+            fs::rename(away, one)
+        }
+        exchanged => Ok(exchanged?),
+    }
+}
+
+/// Gives a file a second name; the directory of the new name may not exist yet.
+pub(crate) fn hard_link(from: &Path, to: &Path) -> io::Result<()> {
+    pass(Operation::Link, to)?;
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_parent(to)?;
+            fs::hard_link(from, to)
+        }
+        linked => linked,
+    }
+}
+
 /// Removes a file or a link.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     pass(Operation::Remove, path)?;

@@ -1,18 +1,25 @@
 //! `outputs/STAGE/`: the newest outputs of each stage, for people and for the service.
 //!
 //! Read-only copies of objects, which share blocks where the file system can part them on writing,
-//! and never hard links: an edit here cannot reach the store. A copy that is not what the outcome
-//! says is written again, and a file that the outcome does not have is removed.
+//! and never hard links: an edit here cannot reach the store. What a stage yields now is laid out
+//! elsewhere and takes the place of what it yielded before at once, so that nobody ever sees some
+//! files of the one and some of the other, not even after a kill.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
 use crate::project::Project;
+use crate::scratch::Scratch;
 use crate::stat::Signature;
 use crate::store::{Outcome, OutputFile};
+
+/// Where outputs are laid out that the store's own scratch is too far from.
+pub(crate) const HIDDEN_DIR: &str = ".scratch";
 
 /// The files under `outputs/STAGE/` that are not what an outcome says. Changes nothing.
 pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> {
@@ -35,24 +42,110 @@ pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<
     // store that cannot be written to has no second writer.
     let lock = project.store.outputs_lock(stage).and_then(|lock| lock.take().map(|()| lock));
     let _lock = lock.ok();
-    for path in expected.strangers().map_err(Error::io("read", &dir))? {
-        let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-        let removed = if is_dir { files::remove_dir(&path) } else { files::remove(&path) };
-        removed.map_err(Error::io("clean", &path))?;
+    let write = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
+        _ => Error::io("write", &dir)(error),
+    };
+    let strangers = expected.strangers().map_err(Error::io("read", &dir))?;
+    let good = good(project, stage, outcome, &strangers.into_iter().collect());
+    if good.len() == outcome.files.len() {
+        return clear(&expected).map_err(Error::io("clean", &dir));
+    }
+    match replace(project, stage, outcome, &good) {
+        // A directory that cannot be moved, as one that lies below an overlay, is mended in place.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            clear(&expected).map_err(Error::io("clean", &dir))?;
+            lay(project, stage, outcome, &good, &dir).map_err(write)?;
+        }
+        replaced => replaced.map_err(write)?,
     }
     for file in &outcome.files {
         let path = dir.join(&file.path);
-        // By its signature alone: a link that was just removed may have led to equal bytes.
-        let is_proved = proved(project, stage, file);
-        if is_proved.is_some() && is_proved == Signature::of(&path).ok() && !wrong.contains(&file) {
+        project.store.stat().remember(&path, &memory_name(stage, file), file.digest);
+    }
+    Ok(())
+}
+
+/// The files of a stage that are what the outcome says, by their own signatures: a link, in their
+/// place or in that of a directory above them, may lead to equal bytes that are somebody else's.
+fn good<'o>(
+    project: &Project,
+    stage: &str,
+    outcome: &'o Outcome,
+    strangers: &BTreeSet<PathBuf>,
+) -> BTreeSet<&'o str> {
+    let dir = project.outputs.join(stage);
+    let is_good = |file: &&OutputFile| {
+        let path = dir.join(&file.path);
+        let known = proved(project, stage, file);
+        known.is_some()
+            && Signature::of(&path).ok() == known
+            && !path.ancestors().any(|above| strangers.contains(above))
+    };
+    outcome.files.iter().filter(is_good).map(|file| file.path.as_str()).collect()
+}
+
+/// Removes what does not belong to a stage.
+fn clear(expected: &Expected) -> io::Result<()> {
+    for path in expected.strangers()? {
+        let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        if is_dir { files::remove_dir(&path)? } else { files::remove(&path)? }
+    }
+    Ok(())
+}
+
+/// Lays everything out in a directory of its own on the same file system, which then changes places
+/// with that of the stage.
+fn replace(
+    project: &Project,
+    stage: &str,
+    outcome: &Outcome,
+    good: &BTreeSet<&str>,
+) -> io::Result<()> {
+    let device = |path: &Path| files::metadata(path).map(|metadata| metadata.dev());
+    let beside = match project.store.room() {
+        Ok(room) if device(room)? == device(&project.outputs)? => None,
+        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR))?),
+    };
+    let room = beside.as_ref().map_or_else(|| project.store.room(), |beside| Ok(beside.path()))?;
+    // The lock of the stage keeps others from this name.
+    let new = room.join(format!("of-{}", Digest::of(stage.as_bytes()).short()));
+    if files::link_metadata(&new).is_ok() {
+        files::remove_dir(&new)?;
+    }
+    files::make_dir(&new)?;
+    lay(project, stage, outcome, good, &new)?;
+    let dir = project.outputs.join(stage);
+    if files::link_metadata(&dir).is_err() {
+        return files::rename_into(&new, &dir);
+    }
+    files::exchange(&new, &dir)?;
+    // What was there before; what cannot be removed is swept with the room.
+    let is_dir = files::link_metadata(&new).is_ok_and(|metadata| metadata.is_dir());
+    let _ = if is_dir { files::remove_dir(&new) } else { files::remove(&new) };
+    Ok(())
+}
+
+/// Lays out what an outcome says. A file that is good already is taken over from the stage's own
+/// directory, where that can be done without a copy.
+fn lay(
+    project: &Project,
+    stage: &str,
+    outcome: &Outcome,
+    good: &BTreeSet<&str>,
+    to: &Path,
+) -> io::Result<()> {
+    let dir = project.outputs.join(stage);
+    for file in &outcome.files {
+        let (from, path) = (dir.join(&file.path), to.join(&file.path));
+        let is_good = good.contains(file.path.as_str());
+        if is_good && (from == path || files::hard_link(&from, &path).is_ok()) {
             continue;
         }
-        clear_way(&dir, &path).map_err(Error::io("write", &path))?;
-        project.store.restore(&file.digest, &path).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
-            _ => Error::io("write", &path)(error),
-        })?;
-        project.store.stat().remember(&path, &memory_name(stage, file), file.digest);
+        if to == dir {
+            clear_way(&dir, &path)?;
+        }
+        project.store.restore(&file.digest, &path)?;
     }
     Ok(())
 }

@@ -12,8 +12,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Mistakes};
 use crate::graph::{Graph, StageId};
 use crate::lock::{self, Lock};
+use crate::outputs::HIDDEN_DIR;
 use crate::recipe::{self, Done, Recipe, World};
 use crate::record::Runs;
+use crate::scratch;
 use crate::spec::{Request, Spec};
 use crate::store::{Sighting, Store};
 use crate::surroundings::{Outside, Surroundings};
@@ -70,6 +72,7 @@ impl Project {
     /// What opening the store gives.
     pub fn open(root: &Path, outputs: &Path, paranoid: bool) -> Result<Project, Error> {
         let outputs = root.join(outputs);
+        scratch::sweep(&outputs.join(HIDDEN_DIR));
         Ok(Project {
             store: Store::open(&outputs.join("store"), paranoid)?,
             runs: Runs::new(outputs.join("runs")),

@@ -22,7 +22,8 @@ use crate::labour::{DIG, FORGE};
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
-    &ROGUE, &BAND, &PARALLEL, &PLACES, &THREAD, &SPAN, &SERVICE, &PROGRAM, &COMMAND, &DIG, &FORGE,
+    &ROGUE, &BAND, &PARALLEL, &PLACES, &THREAD, &SPAN, &FLOCK, &SERVICE, &PROGRAM, &COMMAND, &DIG,
+    &FORGE,
 ];
 
 /// The real thing.
@@ -254,6 +255,23 @@ static TREE: Toy = Toy {
             let dir = context.output("out").join(letter.to_string());
             fs::create_dir_all(&dir)?;
             fs::write(dir.join("leaf"), letter.to_string())?;
+        }
+        Ok(())
+    },
+    ..PLAIN
+};
+
+/// Writes its parameter into a file for each letter of the alphabet.
+static FLOCK: Toy = Toy {
+    name: "flock",
+    params: text_param,
+    outputs: |_| vec![Output::new("out", "tree", "flock")],
+    run: |context| {
+        let params: Value = context.params()?;
+        fs::create_dir_all(context.output("out"))?;
+        for letter in 'a'..='z' {
+            let text = params["text"].as_str().unwrap_or_default();
+            fs::write(context.output("out").join(letter.to_string()), text)?;
         }
         Ok(())
     },
