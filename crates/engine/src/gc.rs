@@ -76,11 +76,20 @@ pub fn collect(project: &Project, policy: Policy, now: SystemTime) -> Result<Fre
     let Sweep { mut freed, .. } = sweep;
     freed.left = total.saturating_sub(freed.bytes);
     if !policy.is_dry {
-        let is_kept = |name: &str| name.parse().map_or(true, |d| needed.objects.contains(&d));
-        project.store.stat().retain(is_kept);
+        project.store.stat().retain(|name| is_remembered(project, &needed, name));
         project.store.settle()?;
     }
     Ok(freed)
+}
+
+/// Whether something that is needed, or there, is remembered under a name.
+fn is_remembered(project: &Project, needed: &Needed, name: &str) -> bool {
+    match name.split_once(':') {
+        Some(("recipe", key)) => key.parse().is_ok_and(|key| needed.recipes.contains(&key)),
+        Some(("out", path)) => files::exists(&project.outputs.join(path)),
+        Some(("data" | "tool", path)) => files::exists(&project.root.join(path)),
+        _ => name.parse().is_ok_and(|digest| needed.objects.contains(&digest)),
+    }
 }
 
 /// The keys and objects that are needed.

@@ -97,6 +97,13 @@ impl Tool {
     }
 }
 
+/// What is known of a program: its digest, and its files as they were when they were hashed.
+#[derive(Debug)]
+struct Hashed {
+    digest: Digest,
+    files: Vec<(PathBuf, Signature)>,
+}
+
 /// The world outside of one project.
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
@@ -104,7 +111,7 @@ pub(crate) struct Outside {
     /// Where names were found, each looked up once per process.
     on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
     /// Digests of programs, each computed once per process.
-    digests: Once<PathBuf, Digest>,
+    digests: Once<PathBuf, Hashed>,
 }
 
 impl Outside {
@@ -194,10 +201,32 @@ impl Outside {
         let mut digests = BTreeMap::new();
         for tool in self.tools(root, &surroundings.tools)? {
             let hash = || hash(&tool, stat).map_err(Error::io("read", &tool.path));
-            let digest = *self.digests.ask(&tool.path, hash)?;
+            let digest = self.digests.ask(&tool.path, hash)?.digest;
             digests.insert(tool.name, digest);
         }
         Ok(digests)
+    }
+
+    /// The first of these programs that is no longer what `digests` hashed: a stage that was run by
+    /// another program than its recipe says would be served as that recipe's outcome for ever.
+    pub(crate) fn changed(&self, root: &Path, declared: &[String]) -> Option<String> {
+        let is_same = |tool: &Tool| {
+            let Some(hashed) = self.digests.known(&tool.path) else { return false };
+            let is_as_it_was = |(path, seen): &(PathBuf, Signature)| {
+                Signature::of(path).is_ok_and(|signature| signature == *seen)
+            };
+            let is_listed = || {
+                let Ok(found) = data::walk(&tool.path, usize::MAX, LEFT_OUT) else { return false };
+                let files = found.into_iter().filter(|found| found.what == What::File);
+                files
+                    .map(|found| tool.path.join(found.name))
+                    .eq(hashed.files.iter().map(|(path, _)| path.clone()))
+            };
+            hashed.files.iter().all(is_as_it_was) && (!tool.is_dir || is_listed())
+        };
+        let (found, missing) = self.resolve(root, declared);
+        let changed = found.iter().find(|tool| !is_same(tool)).map(|tool| tool.name.clone());
+        changed.or_else(|| missing.first().map(|name| (*name).to_owned()))
     }
 }
 
@@ -288,19 +317,24 @@ fn not_found(missing: &BTreeSet<&str>) -> Error {
 }
 
 /// The digest of an executable, or of the list of what a directory holds.
-fn hash(tool: &Tool, stat: &StatCache) -> io::Result<Digest> {
-    let digest_of = |path: &Path| stat.digest(path, &memory_name(path));
+fn hash(tool: &Tool, stat: &StatCache) -> io::Result<Hashed> {
+    let mut files = Vec::new();
+    let mut digest_of = |path: PathBuf| -> io::Result<Digest> {
+        let (digest, signature) = stat.digest_seen(&path, &memory_name(&path))?;
+        files.push((path, signature));
+        Ok(digest)
+    };
     if !tool.is_dir {
-        return Ok(digest_of(&tool.path)?.0);
+        return Ok(Hashed { digest: digest_of(tool.path.clone())?, files });
     }
     let mut list: Vec<(String, String)> = Vec::new();
     for found in data::walk(&tool.path, usize::MAX, LEFT_OUT)? {
         let told = match found.what {
-            What::File => digest_of(&tool.path.join(&found.name))?.0.to_string(),
+            What::File => digest_of(tool.path.join(&found.name))?.to_string(),
             What::Link(to) => format!("-> {}", to.display()),
             What::Other(is) => is.to_owned(),
         };
         list.push((found.name, told));
     }
-    Ok(Digest::of(&canonical::to_bytes(&list)))
+    Ok(Hashed { digest: Digest::of(&canonical::to_bytes(&list)), files })
 }

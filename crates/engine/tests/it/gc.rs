@@ -160,3 +160,26 @@ fn nothing_is_removed_while_a_record_or_the_lock_cannot_be_read() {
     assert!(gc::collect(&lab.project(), last(1), SystemTime::now()).is_err());
     assert_eq!(n_objects(&lab), before);
 }
+
+#[test]
+fn what_is_gone_is_remembered_no_longer() {
+    let lab =
+        Lab::new().data("old", "words").stage("c", "kind = \"count\"\ninputs.from = \"data.old\"");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    lab.run();
+    let old = lab.key("c");
+    let remembered = |name: &str| {
+        let bytes = std::fs::read(lab.path("outputs/store/stat")).unwrap();
+        bytes.windows(name.len()).any(|part| part == name.as_bytes())
+    };
+    let names = [format!("recipe:{old}"), "data:data/old.txt".to_owned()];
+    assert!(names.iter().all(|name| remembered(name)));
+    std::fs::rename(lab.path("data/old.txt"), lab.path("data/new.txt")).unwrap();
+    lab.edit("pipeline.toml", "data/old.txt", "data/new.txt");
+    lab.edit("stages/c.toml", "kind", "params.x = 2\nkind");
+    lab.run().expect("ran 1");
+    let policy = Policy { keep_last: Some(1), ..Policy::default() };
+    gc::collect(&lab.project(), policy, SystemTime::now()).unwrap();
+    assert!(!names.iter().any(|name| remembered(name)));
+    assert!(remembered(&format!("recipe:{}", lab.key("c"))) && remembered("out:c/n/count.txt"));
+}

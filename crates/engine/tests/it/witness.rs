@@ -11,7 +11,7 @@ use engine::stat::Signature;
 use engine::verify;
 use engine::witness::{self, Answer, Question};
 
-use crate::lab::{Lab, flip, make_pipe, make_writable, tamper};
+use crate::lab::{Lab, flip, make_executable, make_pipe, make_writable, tamper};
 
 /// Longer ago than a change that might hide a second one.
 const SETTLED: Duration = Duration::from_millis(60);
@@ -214,11 +214,6 @@ fn with_program() -> Lab {
     assert_eq!(recall(&lab, false), Some(answer.clone()));
     assert_eq!(recall(&lab, true), Some(answer));
     lab
-}
-
-fn make_executable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
