@@ -99,7 +99,7 @@ impl Store {
         recipe: &Recipe,
         outcome: &Outcome,
         now: Sighting,
-        earlier: impl FnOnce() -> Option<Sighting>,
+        earlier: impl FnOnce(&Outcome) -> Option<Sighting>,
     ) -> io::Result<Option<Conflict>> {
         let key = &outcome.key;
         self.keep_recipe(recipe)?;
@@ -109,7 +109,8 @@ impl Store {
             Ok(before) => {
                 let is_usable = self.lookup(key).is_ok();
                 let now = Sighted { outcome: outcome.clone(), seen: Some(now) };
-                let before = Sighted { outcome: before, seen: earlier() };
+                let seen = earlier(&before);
+                let before = Sighted { outcome: before, seen };
                 let (stands, other) = if is_usable { (before, now) } else { (now, before) };
                 let name = Digest::of(&seal(&other.outcome)).to_string();
                 let conflict = Conflict::new(stands, other);

@@ -146,8 +146,7 @@ impl Report {
 /// What goes wrong with a stage is in its report.
 pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
     require_tools(job)?;
-    // A store that cannot be written to has nothing that could be collected.
-    let _ = job.project.store.hold();
+    job.project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
     let bench = Bench::new(job, kept);
     let mut state = State::new(job);
     thread::scope(|scope| -> Result<(), Error> {

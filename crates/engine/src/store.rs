@@ -262,10 +262,22 @@ impl Store {
     /// Keeps everything from being collected as long as this store is open.
     ///
     /// # Errors
-    /// What the system gives. A store that cannot be written to cannot be collected either.
+    /// What the system gives. A store that cannot be written to and has no lock is not collected
+    /// either.
     pub fn hold(&self) -> io::Result<()> {
         if self.in_use.get().is_none() {
-            let lock = self.use_lock()?;
+            use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+            let lock = match self.use_lock() {
+                Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                    match Lock::open_to_share(self.root.join("locks/use")) {
+                        Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => {
+                            return Ok(());
+                        }
+                        opened => opened?,
+                    }
+                }
+                opened => opened?,
+            };
             lock.share()?;
             // Two threads may have taken it; both share it, and one is enough.
             let _ = self.in_use.set(lock);

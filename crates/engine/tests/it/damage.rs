@@ -44,8 +44,11 @@ fn a_damaged_object_is_named_and_healed() {
                 assert_eq!(verify::exit_code(&findings), code as u8, "{damage} {findings:#?}");
                 let names = |text: &str| text.contains(hex) || text.contains(&hex[..10]);
                 assert!(findings.iter().any(|f| names(&f.message)), "{damage} {findings:#?}");
+                let planned = lab.plan();
                 let ran = lab.run().expect("ran 1, cached 4").ran(&[stage]);
                 assert!(ran.reason(stage).starts_with("object "), "{}", ran.reason(stage));
+                let told = format!("{stage} run: {}", ran.reason(stage));
+                assert!(planned.contains(&told), "{damage}: {told} and {planned:?}");
                 lab.verify_clean();
                 lab.run().expect("cached 5");
             }

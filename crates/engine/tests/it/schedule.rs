@@ -194,6 +194,15 @@ fn a_run_waits_for_a_lock_and_stops_waiting_when_cancelled() {
 }
 
 #[test]
+fn a_store_that_cannot_be_kept_from_a_collection_is_not_used() {
+    let lab = Lab::new().stage("a", "kind = \"text\"");
+    lab.write("outputs/store/locks/use/inside", "");
+    let told = lab.try_run().unwrap_err().to_string();
+    assert!(told.contains("outputs/store/locks/use`"), "{told}");
+    assert!(!lab.path("outputs/a").exists());
+}
+
+#[test]
 fn a_long_chain_and_a_wide_fan_in_are_run() {
     let mut lab = Lab::new().stage("s0", "kind = \"text\"");
     let mut all = vec!["\"s0.out\"".to_owned()];
@@ -222,6 +231,20 @@ fn forced_work_that_is_not_reproducible_is_a_conflict() {
     let findings = lab.verify();
     assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [7]);
     assert!(findings[0].message.contains("`out.txt`"), "{findings:?}");
+}
+
+#[test]
+fn a_conflict_tells_when_these_bytes_were_first_seen_and_not_others_of_that_key() {
+    let lab = Lab::new().stage("c", "kind = \"clock\"");
+    lab.run().expect("ran 1");
+    std::fs::remove_dir_all(lab.path("outputs/store")).unwrap();
+    let second = lab.run().expect("ran 1");
+    let project = lab.project();
+    let started = project.runs.find("@").unwrap().observed.started;
+    assert_ne!(project.runs.find("@-1").unwrap().run, second.run);
+    lab.force(&["c"]).expect("ran 1");
+    let conflicts = project.store.conflicts().unwrap();
+    assert_eq!(conflicts[0].stands.seen.as_ref().unwrap().time, started);
 }
 
 #[test]
