@@ -175,8 +175,8 @@ impl<'a> Looker<'a> {
         Some(())
     }
 
-    /// The lock, the newest record, the keys that stages last had, and the directory that would tell
-    /// of a newer record.
+    /// The lock, the newest record, the keys that stages last had, and the directory that would
+    /// tell of a newer record.
     fn records(&mut self, run: Option<&str>) -> Option<()> {
         let runs = format!("{OUTPUTS_DIR}/runs");
         let record = match run {

@@ -89,8 +89,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// A directory by what it lists, a file by its signature alone, or that there is nothing. `None`
-    /// when it changed so lately that a second change might go unseen.
+    /// A directory by what it lists, a file by its signature alone, or that there is nothing.
+    /// `None` when it changed so lately that a second change might go unseen.
     pub(crate) fn settled(path: PathBuf, clock: &Clock) -> Option<Seen> {
         let signature = Signature::of(&path).ok();
         let is_settled = signature.is_none_or(|signature| clock.is_settled(&signature));

@@ -232,9 +232,9 @@ impl Outside {
 
 impl Outside {
     /// What the programs of a stage rest on: their bytes, and what has their name in a directory
-    /// that is searched before their own: nothing, mostly, or a file that cannot be executed. `None`
-    /// when one of them is not what it was hashed as, or changed so lately that a second change
-    /// might go unseen.
+    /// that is searched before their own: nothing, mostly, or a file that cannot be executed.
+    /// `None` when one of them is not what it was hashed as, or changed so lately that a second
+    /// change might go unseen.
     pub(crate) fn seen(
         &self,
         root: &Path,
