@@ -121,6 +121,8 @@ pub(super) fn compute(
     let Opened { graph, project, .. } = opened;
     let (started, clock) = (observe::now(), Instant::now());
     let jobs = jobs(args);
+    // Kinds' own loops run on as many threads; of the points of a sweep, only the first asks.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     let progress = Progress::new(*terminal, name_width(graph));
     let job = Job {
         project,

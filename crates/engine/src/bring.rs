@@ -121,9 +121,10 @@ impl<'a> Bench<'a> {
         let name = &self.job.graph.stage(id).name;
         let has_waited = self.waited().contains(&id);
         let is_forced = self.job.forced.contains(&id) && !has_waited;
-        if !is_forced && let Ok(outcome) = store.lookup(&key) {
-            return self.reuse(id, recipe, outcome).map(Some);
-        }
+        let first = match store.lookup(&key) {
+            Ok(outcome) if !is_forced => return self.reuse(id, recipe, outcome).map(Some),
+            looked => looked.err(),
+        };
         // One process computes a key; the others come back later and find its outcome.
         let lock = store.key_lock(&key).map_err(Error::io("open", "a lock"))?;
         if !lock.try_take().map_err(Error::io("take", "a lock"))? {
@@ -136,7 +137,8 @@ impl<'a> Bench<'a> {
         let miss = match store.lookup(&key) {
             Ok(outcome) if !is_forced => return self.reuse(id, recipe, outcome).map(Some),
             Ok(_) => Miss::Unknown,
-            Err(miss) => miss,
+            // What was damaged is set aside, and only missing the second time.
+            Err(miss) => first.filter(|first| matches!(first, Miss::Damaged(_))).unwrap_or(miss),
         };
         let reason = match is_forced {
             true => Reason::Forced,
@@ -184,7 +186,7 @@ impl<'a> Bench<'a> {
             warn: &|text| self.job.observer.observe(Event::Warning(text)),
         })?;
         let Yield { outcome, observation } = yielded;
-        let earlier = || project.sighting_of(&outcome.key);
+        let earlier = |before: &Outcome| project.sighting_of(before);
         let published = project.store.publish(recipe, &outcome, project.sighting(), earlier);
         let published = published.map_err(Error::io("write in", project.store.root()))?;
         if let Some(observation) = &observation {

@@ -4,20 +4,19 @@
 //! canonical list of `[path below it, digest]`, so that a renamed file is another directory. A walk
 //! has no order of its own: what it finds is sorted. It knows nothing of stages.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use glob::{MatchOptions, Pattern};
 
 use crate::canonical;
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::faults::{Operation, pass};
 use crate::files;
+use crate::once::Once;
 use crate::stat::{Seen, Signature, StatCache};
 
 /// How a pattern is read: as shells do, `*` stays within one directory and passes hidden files by.
@@ -247,7 +246,7 @@ struct Known {
 /// Digests of a project's data, each computed once per process.
 #[derive(Debug, Default)]
 pub(crate) struct Data {
-    known: Mutex<BTreeMap<PathBuf, Known>>,
+    known: Once<PathBuf, Known>,
 }
 
 impl Data {
@@ -261,28 +260,22 @@ impl Data {
         path: &Path,
         stat: &StatCache,
     ) -> Result<Digest, Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(path) {
-            return Ok(known.digest);
-        }
         let is_own = |error: &io::Error| error.get_ref().is_some();
-        let hashed = hash(root, path, stat).map_err(|error| match error.kind() {
+        let tell = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound if is_own(&error) => Error::Missing(error.to_string()),
             io::ErrorKind::NotFound => {
                 Error::Missing(format!("`{}` does not exist", path.display()))
             }
             _ => Error::io("read", path)(error),
-        })?;
-        let digest = hashed.digest;
-        known.insert(path.to_owned(), hashed);
-        Ok(digest)
+        };
+        let hash = || hash(root, path, stat).map_err(tell);
+        self.known.ask(&path.to_owned(), hash).map(|known| known.digest)
     }
 
     /// Whether everything is still what `digest` hashed: a stage that is run on other bytes than
     /// its recipe says would be served as that recipe's outcome for ever.
     pub(crate) fn is_as_hashed(&self, root: &Path, path: &Path) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = known.get(path) else { return false };
+        let Some(known) = self.known.known(path) else { return false };
         let base = root.join(self::base_of(root, path));
         let is_same = |(name, seen): &(String, Signature)| {
             Signature::of(&below(&base, name)).is_ok_and(|signature| signature == *seen)
@@ -297,21 +290,25 @@ impl Data {
     /// What the digest of a path rests on: its files as they were when they were hashed, and every
     /// directory that was searched for them. `None` when it is not what it was, or changed so
     /// lately that a second change might go unseen.
-    pub(crate) fn seen(&self, root: &Path, path: &Path, stat: &StatCache) -> Option<Vec<Seen>> {
+    pub(crate) fn seen(
+        &self,
+        root: &Path,
+        path: &Path,
+        stat: &StatCache,
+        clock: &Clock,
+    ) -> Option<Vec<Seen>> {
         let base = base_of(root, path);
         let mut seen = Vec::new();
         if Form::of(root, path) != Form::File {
-            let now = SystemTime::now();
             for dir in dirs(&root.join(&base), depth(root, path), &[]).ok()? {
-                seen.push(Seen::dir(dir, now)?);
+                seen.push(Seen::settled(dir, clock)?);
             }
         }
         // After the directories: what changed before this is not what was hashed.
         if !self.is_as_hashed(root, path) {
             return None;
         }
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, signature) in &known.get(path)?.files {
+        for (name, signature) in &self.known.known(path)?.files {
             let path = below(&base, name);
             let (remembered, digest) = stat.entry(&memory_name(&path))?;
             (remembered == *signature).then_some(())?;
@@ -322,10 +319,9 @@ impl Data {
 
     /// The files of a path that was hashed: where they stand below the project.
     pub(crate) fn files(&self, root: &Path, path: &Path) -> Vec<PathBuf> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let base = base_of(root, path);
-        let files = known.get(path).map(|known| known.files.as_slice()).unwrap_or_default();
-        files.iter().map(|(name, _)| below(&base, name)).collect()
+        let Some(known) = self.known.known(path) else { return Vec::new() };
+        known.files.iter().map(|(name, _)| below(&base, name)).collect()
     }
 }
 

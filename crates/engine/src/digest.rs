@@ -37,24 +37,21 @@ impl Digest {
     /// The digest and the size in bytes of a file, read as a stream; a large one on all threads.
     ///
     /// # Errors
-    /// What opening or reading the file gives.
+    /// What opening or reading the file gives; what is no regular file is not read.
     pub fn of_file(path: &Path) -> io::Result<(Digest, u64)> {
-        let mut file = files::open(path)?;
-        let size = files::metadata_of(&file, path)?.len();
-        let mut hasher = blake3::Hasher::new();
-        let size = if size < LARGE_BYTES {
-            hash_stream(&mut file, path, size, &mut hasher)?
-        } else {
-            hash_blocks(&file, path, &mut hasher)?
-        };
-        Ok((Digest(*hasher.finalize().as_bytes()), size))
+        Digest::of_open(&mut files::open_file(path)?, path)
     }
 
-    /// The digest of what is left to read of an open file, on this thread alone.
-    pub(crate) fn of_stream(file: &mut File, path: &Path) -> io::Result<Digest> {
+    /// The same of a file that is open and was not read yet.
+    pub(crate) fn of_open(file: &mut File, path: &Path) -> io::Result<(Digest, u64)> {
+        let size = files::metadata_of(file, path)?.len();
         let mut hasher = blake3::Hasher::new();
-        hash_stream(file, path, BUFFER_BYTES, &mut hasher)?;
-        Ok(Digest(*hasher.finalize().as_bytes()))
+        let size = if size < LARGE_BYTES {
+            hash_stream(file, path, size, &mut hasher)?
+        } else {
+            hash_blocks(file, path, &mut hasher)?
+        };
+        Ok((Digest(*hasher.finalize().as_bytes()), size))
     }
 
     /// The 32 bytes.
@@ -221,6 +218,17 @@ mod tests {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             std::fs::write(&path, &bytes).unwrap();
             assert_eq!(Digest::of_file(&path).unwrap(), (Digest::of(&bytes), size), "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_never_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/zero"), dir.path()] {
+            assert!(Digest::of_file(path).is_err(), "{}", path.display());
         }
     }
 

@@ -44,6 +44,13 @@ impl Lock {
         Ok(Lock { file, path, start: 0, len: 0 })
     }
 
+    /// Opens a lock that exists, where nothing can be written: it can be shared.
+    pub(crate) fn open_to_share(path: PathBuf) -> io::Result<Lock> {
+        pass(Operation::Open, &path).map_err(|error| at(&path, error))?;
+        let file = File::open(&path).map_err(|error| at(&path, error))?;
+        Ok(Lock { file, path, start: 0, len: 0 })
+    }
+
     /// Opens the lock of one of many names, all of which have their range in one file. Two names
     /// share a range once in 2^62 pairs, and then one waits for the other for nothing.
     pub(crate) fn of_name(path: PathBuf, name: &Digest) -> io::Result<Lock> {

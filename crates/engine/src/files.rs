@@ -22,19 +22,47 @@ const READ_ONLY: u32 = 0o444;
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     pass(Operation::Read, path)?;
-    fs::read(path)
+    let mut file = open_regular(path)?;
+    let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The text of a file.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    pass(Operation::Read, path)?;
-    fs::read_to_string(path)
+    let text = String::from_utf8(read(path)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Opens a file or directory to read it.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     pass(Operation::Open, path)?;
     File::open(path)
+}
+
+/// Opens a file to read it. What is no regular file is refused, and not waited for: nobody may ever
+/// write to a pipe, and a device may never end.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    pass(Operation::Open, path)?;
+    open_regular(path)
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(openat(CWD, path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(not_regular());
+    }
+    Ok(file)
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// Reads into a buffer, as `Read::read` does.
@@ -117,17 +145,18 @@ pub(crate) fn stat_at(dir: &File, path: &str) -> io::Result<Stat> {
     Ok(rustix::fs::statat(dir, path, rustix::fs::AtFlags::empty())?)
 }
 
-/// The same for a file that is open.
-pub(crate) fn stat_open(file: &File, path: &str) -> io::Result<Stat> {
-    pass(Operation::Stat, Path::new(path))?;
-    Ok(rustix::fs::fstat(file)?)
-}
-
-/// Opens a file to read it, by a path relative to an open directory.
-pub(crate) fn open_at(dir: &File, path: &str) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, openat};
+/// Opens a file to read it, by a path relative to an open directory; returns what the file system
+/// says of it, too.
+pub(crate) fn open_at(dir: &File, path: &str) -> io::Result<(File, Stat)> {
+    use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
     pass(Operation::Open, Path::new(path))?;
-    Ok(openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(openat(dir, path, flags, Mode::empty())?);
+    let stat = fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
+        _ => Err(not_regular()),
+    }
 }
 
 /// Whether there is something, links followed. What cannot be told counts as nothing.
@@ -138,6 +167,12 @@ pub(crate) fn exists(path: &Path) -> bool {
 /// Whether there is a directory, links followed.
 pub(crate) fn is_dir(path: &Path) -> bool {
     metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Whether there is something else than a regular file, links followed. What cannot be told counts
+/// as one.
+pub(crate) fn is_special(path: &Path) -> bool {
+    metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// What a directory holds.
@@ -245,6 +280,35 @@ pub(crate) fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
             remove_dir(from)
         }
         moved => moved,
+    }
+}
+
+/// Gives two files or directories each other's name, at once where the file system can.
+pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    pass(Operation::Rename, other)?;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        // For a moment there is nothing then, and never a mixture.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            let away = one.with_extension("away");
+            fs::rename(other, &away)?;
+            fs::rename(one, other)?;
+            fs::rename(away, one)
+        }
+        exchanged => Ok(exchanged?),
+    }
+}
+
+/// Gives a file a second name; the directory of the new name may not exist yet.
+pub(crate) fn hard_link(from: &Path, to: &Path) -> io::Result<()> {
+    pass(Operation::Link, to)?;
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_parent(to)?;
+            fs::hard_link(from, to)
+        }
+        linked => linked,
     }
 }
 

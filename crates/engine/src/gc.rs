@@ -87,12 +87,20 @@ pub fn collect(
     let Sweep { mut freed, needed, .. } = sweep;
     freed.left = survey.total().saturating_sub(freed.bytes - of_outputs);
     if !policy.is_dry {
-        let is_kept =
-            |name: &str| name.parse().map_or(true, |digest| needed.has("objects", &digest));
-        project.store.stat().retain(is_kept);
+        project.store.stat().retain(|name| is_remembered(project, &needed, name));
         project.store.settle()?;
     }
     Ok(freed)
+}
+
+/// Whether something that is needed, or there, is remembered under a name.
+fn is_remembered(project: &Project, needed: &Needed<'_>, name: &str) -> bool {
+    match name.split_once(':') {
+        Some(("recipe", key)) => key.parse().is_ok_and(|key| needed.has("recipes", &key)),
+        Some(("out", path)) => files::exists(&project.outputs.join(path)),
+        Some(("data" | "tool", path)) => files::exists(&project.root.join(path)),
+        _ => name.parse().is_ok_and(|digest| needed.has("objects", &digest)),
+    }
 }
 
 /// The indices of the runs that are kept, and what they need.

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::SystemTime;
 
+use crate::canonical::seal;
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::{Source, Sources};
 use crate::graph::{Graph, Plug, Stage};
@@ -22,26 +23,40 @@ use crate::{files, lock, outputs};
 const PATH: &str = "PATH";
 
 /// Everything that had a say.
+#[derive(Default)]
 pub(crate) struct Looked {
     pub(crate) seen: Vec<Seen>,
     /// The names of variables of the caller's environment.
     pub(crate) variables: BTreeSet<String>,
+    /// Per stage its key, which is the digest of its recipe, and the digest of its outcome's file.
+    pub(crate) kept: Vec<(Digest, Digest)>,
 }
 
 /// Collects what had a say in a run.
 pub(crate) struct Looker<'a> {
     project: &'a Project,
     graph: &'a Graph,
+    clock: Clock,
     looked: Looked,
     /// Data and programs that were looked at: many stages may share them.
     paths: BTreeSet<&'a Path>,
     tools: BTreeSet<Vec<String>>,
+    /// Directories of the store in which keys have a document.
+    shelves: BTreeSet<String>,
 }
 
 impl<'a> Looker<'a> {
-    pub(crate) fn new(project: &'a Project, graph: &'a Graph) -> Looker<'a> {
-        let looked = Looked { seen: Vec::new(), variables: BTreeSet::new() };
-        Looker { project, graph, looked, paths: BTreeSet::new(), tools: BTreeSet::new() }
+    /// `clock` is that of the file system of the store.
+    pub(crate) fn new(project: &'a Project, graph: &'a Graph, clock: Clock) -> Looker<'a> {
+        Looker {
+            project,
+            graph,
+            clock,
+            looked: Looked::default(),
+            paths: BTreeSet::new(),
+            tools: BTreeSet::new(),
+            shelves: BTreeSet::new(),
+        }
     }
 
     /// What these stages rest on, and what they yielded; `None` when something is not what it was.
@@ -56,6 +71,7 @@ impl<'a> Looker<'a> {
             let stage = self.graph.stage(report.id);
             self.data(stage)?;
             self.programs(stage)?;
+            self.kept(report)?;
             self.outputs(report)?;
         }
         self.records(run)?;
@@ -73,14 +89,13 @@ impl<'a> Looker<'a> {
     /// The files of the pipeline: the texts that were read are still in them, and no stage file
     /// came or went.
     fn pipeline(&mut self, sources: &Sources) -> Option<()> {
-        let now = SystemTime::now();
-        let dir = Seen::dir(self.project.root.join(STAGES_DIR), now)?;
+        let dir = Seen::settled(self.project.root.join(STAGES_DIR), &self.clock)?;
         self.looked.seen.push(dir);
         let is_file = |source: &&Source| source.name == FILE_NAME || source.name.ends_with(".toml");
         for source in sources.iter().filter(is_file) {
             let before = self.signature(&source.name)?;
             let text = files::read(&self.project.root.join(&source.name)).ok()?;
-            let is_same = text == source.text.as_bytes() && before.is_settled(now);
+            let is_same = text == source.text.as_bytes() && self.clock.is_settled(&before);
             if !is_same || self.signature(&source.name) != Some(before) {
                 return None;
             }
@@ -95,7 +110,7 @@ impl<'a> Looker<'a> {
                 && self.paths.insert(path)
             {
                 let Project { root, data, store, .. } = self.project;
-                self.looked.seen.extend(data.seen(root, path, store.stat())?);
+                self.looked.seen.extend(data.seen(root, path, store.stat(), &self.clock)?);
             }
         }
         Some(())
@@ -107,13 +122,48 @@ impl<'a> Looker<'a> {
         if !surroundings.tools.is_empty() && self.tools.insert(surroundings.tools.clone()) {
             self.looked.variables.insert(PATH.to_owned());
             let Project { root, outside, store, .. } = self.project;
-            self.looked.seen.extend(outside.seen(root, &surroundings, store.stat())?);
+            self.looked.seen.extend(outside.seen(
+                root,
+                &surroundings,
+                store.stat(),
+                &self.clock,
+            )?);
         }
         Some(())
     }
 
+    /// A directory that this process has filled, by what it lists.
+    fn own_dir(&mut self, path: String) -> Option<()> {
+        let signature = self.signature(&path)?;
+        self.clock.is_own_settled(&signature).then(|| self.see(path, Some(signature), None))
+    }
+
+    /// The documents of a key. Ten thousand files are dear to look at each time, so that it is
+    /// their directories, of which there are a few hundred: nothing came or went.
+    fn kept(&mut self, report: &Report) -> Option<()> {
+        let outcome = report.outcome()?;
+        let hex = outcome.key.to_string();
+        for part in ["outcomes", "recipes"] {
+            let shelf = format!("{OUTPUTS_DIR}/store/{part}/{}", &hex[..2]);
+            if self.shelves.insert(shelf.clone()) {
+                self.own_dir(shelf)?;
+            }
+            // After its directory: what goes later gives that another signature.
+            files::exists(&self.project.store.place(part, &outcome.key)).then_some(())?;
+        }
+        self.looked.kept.push((outcome.key, Digest::of(&seal(outcome))));
+        Some(())
+    }
+
     fn outputs(&mut self, report: &Report) -> Option<()> {
-        for file in &report.outcome()?.files {
+        let (outcome, stage) = (report.outcome()?, &report.stage);
+        let of_stage = outputs::Expected::new(&self.project.outputs.join(stage), outcome);
+        for dir in of_stage.dirs() {
+            let path = dir.strip_prefix(&self.project.root).ok()?.to_str()?.to_owned();
+            self.own_dir(path)?;
+        }
+        of_stage.strangers().ok()?.is_empty().then_some(())?;
+        for file in &outcome.files {
             let output = outputs::proved(self.project, &report.stage, file)?;
             let path = format!("{OUTPUTS_DIR}/{}/{}", report.stage, file.path);
             self.see(path, Some(output), Some(file.digest));
@@ -125,14 +175,16 @@ impl<'a> Looker<'a> {
         Some(())
     }
 
-    /// The lock, the newest record, and the directory that would tell of a newer one.
+    /// The lock, the newest record, the keys that stages last had, and the directory that would
+    /// tell of a newer record.
     fn records(&mut self, run: Option<&str>) -> Option<()> {
         let runs = format!("{OUTPUTS_DIR}/runs");
         let record = match run {
             Some(id) => Some(format!("{runs}/{}/run.json", self.project.runs.dir_of(id)?)),
             None => None,
         };
-        for path in [lock::FILE_NAME.to_owned(), runs].into_iter().chain(record) {
+        let last = format!("{runs}/last.json");
+        for path in [lock::FILE_NAME.to_owned(), last, runs].into_iter().chain(record) {
             let signature = self.signature(&path);
             self.see(path, signature, None);
         }

@@ -1,19 +1,26 @@
 //! `outputs/STAGE/`: the newest outputs of each stage, for people and for the service.
 //!
 //! Read-only copies of objects, which share blocks where the file system can part them on writing,
-//! and never hard links: an edit here cannot reach the store. A copy that is not what the outcome
-//! says is written again, and a file that the outcome does not have is removed.
+//! and never hard links: an edit here cannot reach the store. What a stage yields now is laid out
+//! elsewhere and takes the place of what it yielded before at once, so that nobody ever sees some
+//! files of the one and some of the other, not even after a kill.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
 use crate::project::Project;
 use crate::reader::is_stage;
+use crate::scratch::Scratch;
 use crate::stat::Signature;
 use crate::store::{Outcome, OutputFile};
+
+/// Where outputs are laid out that the store's own scratch is too far from.
+pub(crate) const HIDDEN_DIR: &str = ".scratch";
 
 /// The files under `outputs/STAGE/` that are not what an outcome says. Changes nothing.
 pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> {
@@ -27,7 +34,7 @@ pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> b
     is_stage(stage)
         && files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir())
         && wrong(project, stage, outcome).is_empty()
-        && others(&dir, outcome).is_ok_and(|others| others.is_empty())
+        && Expected::new(&dir, outcome).strangers().is_ok_and(|strangers| strangers.is_empty())
 }
 
 /// Makes `outputs/STAGE/` hold exactly what an outcome says.
@@ -37,31 +44,118 @@ pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> b
 pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<(), Error> {
     let dir = project.outputs.join(stage);
     let wrong = wrong(project, stage, outcome);
-    if wrong.is_empty() && others(&dir, outcome).is_ok_and(|others| others.is_empty()) {
+    let expected = Expected::new(&dir, outcome);
+    if wrong.is_empty() && expected.strangers().is_ok_and(|strangers| strangers.is_empty()) {
         return Ok(());
     }
     // Two runs at once take turns, else each would clean away what the other is about to place. A
     // store that cannot be written to has no second writer.
     let lock = project.store.outputs_lock(stage).and_then(|lock| lock.take().map(|()| lock));
     let _lock = lock.ok();
-    for path in others(&dir, outcome).map_err(Error::io("read", &dir))? {
-        let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-        let removed = if is_dir { files::remove_dir(&path) } else { files::remove(&path) };
-        removed.map_err(Error::io("clean", &path))?;
+    let write = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
+        _ => Error::io("write", &dir)(error),
+    };
+    let strangers = expected.strangers().map_err(Error::io("read", &dir))?;
+    let good = good(project, stage, outcome, &strangers.into_iter().collect());
+    if good.len() == outcome.files.len() {
+        return clear(&expected).map_err(Error::io("clean", &dir));
+    }
+    match replace(project, stage, outcome, &good) {
+        // A directory that cannot be moved, as one that lies below an overlay, is mended in place.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            clear(&expected).map_err(Error::io("clean", &dir))?;
+            lay(project, stage, outcome, &good, &dir).map_err(write)?;
+        }
+        replaced => replaced.map_err(write)?,
     }
     for file in &outcome.files {
         let path = dir.join(&file.path);
-        // By its signature alone: a link that was just removed may have led to equal bytes.
-        let is_proved = proved(project, stage, file);
-        if is_proved.is_some() && is_proved == Signature::of(&path).ok() && !wrong.contains(&file) {
+        project.store.stat().remember(&path, &memory_name(stage, file), file.digest);
+    }
+    Ok(())
+}
+
+/// The files of a stage that are what the outcome says, by their own signatures: a link, in their
+/// place or in that of a directory above them, may lead to equal bytes that are somebody else's.
+fn good<'o>(
+    project: &Project,
+    stage: &str,
+    outcome: &'o Outcome,
+    strangers: &BTreeSet<PathBuf>,
+) -> BTreeSet<&'o str> {
+    let dir = project.outputs.join(stage);
+    let is_good = |file: &&OutputFile| {
+        let path = dir.join(&file.path);
+        let known = proved(project, stage, file);
+        known.is_some()
+            && Signature::of(&path).ok() == known
+            && !path.ancestors().any(|above| strangers.contains(above))
+    };
+    outcome.files.iter().filter(is_good).map(|file| file.path.as_str()).collect()
+}
+
+/// Removes what does not belong to a stage.
+fn clear(expected: &Expected) -> io::Result<()> {
+    for path in expected.strangers()? {
+        let is_dir = files::link_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        if is_dir { files::remove_dir(&path)? } else { files::remove(&path)? }
+    }
+    Ok(())
+}
+
+/// Lays everything out in a directory of its own on the same file system, which then changes places
+/// with that of the stage.
+fn replace(
+    project: &Project,
+    stage: &str,
+    outcome: &Outcome,
+    good: &BTreeSet<&str>,
+) -> io::Result<()> {
+    let device = |path: &Path| files::metadata(path).map(|metadata| metadata.dev());
+    let beside = match project.store.room() {
+        Ok(room) if device(room)? == device(&project.outputs)? => None,
+        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR))?),
+    };
+    let room = beside.as_ref().map_or_else(|| project.store.room(), |beside| Ok(beside.path()))?;
+    // The lock of the stage keeps others from this name.
+    let new = room.join(format!("of-{}", Digest::of(stage.as_bytes()).short()));
+    if files::link_metadata(&new).is_ok() {
+        files::remove_dir(&new)?;
+    }
+    files::make_dir(&new)?;
+    lay(project, stage, outcome, good, &new)?;
+    let dir = project.outputs.join(stage);
+    if files::link_metadata(&dir).is_err() {
+        return files::rename_into(&new, &dir);
+    }
+    files::exchange(&new, &dir)?;
+    // What was there before; what cannot be removed is swept with the room.
+    let is_dir = files::link_metadata(&new).is_ok_and(|metadata| metadata.is_dir());
+    let _ = if is_dir { files::remove_dir(&new) } else { files::remove(&new) };
+    Ok(())
+}
+
+/// Lays out what an outcome says. A file that is good already is taken over from the stage's own
+/// directory, where that can be done without a copy.
+fn lay(
+    project: &Project,
+    stage: &str,
+    outcome: &Outcome,
+    good: &BTreeSet<&str>,
+    to: &Path,
+) -> io::Result<()> {
+    let dir = project.outputs.join(stage);
+    for file in &outcome.files {
+        let (from, path) = (dir.join(&file.path), to.join(&file.path));
+        let is_good = good.contains(file.path.as_str());
+        if is_good && (from == path || files::hard_link(&from, &path).is_ok()) {
             continue;
         }
-        clear_way(&dir, &path).map_err(Error::io("write", &path))?;
-        project.store.restore(&file.digest, &path).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Error::Corrupt(error.to_string()),
-            _ => Error::io("write", &path)(error),
-        })?;
-        project.store.stat().remember(&path, &memory_name(stage, file), file.digest, None);
+        if to == dir {
+            clear_way(&dir, &path)?;
+        }
+        project.store.restore(&file.digest, &path)?;
     }
     Ok(())
 }
@@ -86,32 +180,55 @@ fn wrong<'o>(project: &Project, stage: &str, outcome: &'o Outcome) -> Vec<&'o Ou
     outcome.files.iter().filter(is_wrong).collect()
 }
 
-/// What is under `outputs/STAGE/` and does not belong there: strangers, and links in the place of
-/// files or directories. What holds a file that belongs there is not named, but what is in it.
-fn others(dir: &Path, outcome: &Outcome) -> io::Result<Vec<PathBuf>> {
-    let mut files = BTreeSet::new();
-    let mut dirs = BTreeSet::new();
-    for file in &outcome.files {
-        let path = dir.join(&file.path);
-        let above = path.ancestors().skip(1).take_while(|above| above.starts_with(dir));
-        dirs.extend(above.map(Path::to_owned));
-        files.insert(path);
+/// What a stage's directory is to hold.
+pub(crate) struct Expected {
+    dir: PathBuf,
+    files: BTreeSet<PathBuf>,
+    /// Those that the files are in, the stage's own among them.
+    dirs: BTreeSet<PathBuf>,
+}
+
+impl Expected {
+    /// What an outcome says of the directory of its stage.
+    pub(crate) fn new(dir: &Path, outcome: &Outcome) -> Expected {
+        Expected::of_paths(dir, outcome.files.iter().map(|file| file.path.as_str()))
     }
-    if files::link_metadata(dir).is_ok_and(|metadata| !metadata.is_dir()) {
-        return Ok(vec![dir.to_owned()]);
+
+    /// The same, given the paths of its files.
+    pub(crate) fn of_paths<'p>(dir: &Path, paths: impl Iterator<Item = &'p str>) -> Expected {
+        let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::from([dir.to_owned()]));
+        for path in paths.map(|path| dir.join(path)) {
+            let above = path.ancestors().skip(1).take_while(|above| *above != dir);
+            dirs.extend(above.map(Path::to_owned));
+            files.insert(path);
+        }
+        Expected { dir: dir.to_owned(), files, dirs }
     }
-    let mut others = Vec::new();
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in files::list(&dir)? {
-            if entry.is_dir && dirs.contains(&entry.path) {
-                waiting.push(entry.path);
-            } else if !(entry.is_file && files.contains(&entry.path)) {
-                others.push(entry.path);
+
+    /// The directories that it is made of.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.dirs.iter().map(PathBuf::as_path)
+    }
+
+    /// What is there and does not belong there: strangers, and links in the place of files or
+    /// directories. What holds a file that belongs there is not named, but what is in it.
+    pub(crate) fn strangers(&self) -> io::Result<Vec<PathBuf>> {
+        if files::link_metadata(&self.dir).is_ok_and(|metadata| !metadata.is_dir()) {
+            return Ok(vec![self.dir.clone()]);
+        }
+        let mut strangers = Vec::new();
+        let mut waiting = vec![self.dir.clone()];
+        while let Some(dir) = waiting.pop() {
+            for entry in files::list(&dir)? {
+                if entry.is_dir && self.dirs.contains(&entry.path) {
+                    waiting.push(entry.path);
+                } else if !(entry.is_file && self.files.contains(&entry.path)) {
+                    strangers.push(entry.path);
+                }
             }
         }
+        Ok(strangers)
     }
-    Ok(others)
 }
 
 /// Removes whatever stands where a file or one of its directories is to be, links above all: what

@@ -79,7 +79,7 @@ pub fn plan(
             // Nothing that one stage lacks keeps the others from being planned.
             Err(error) => {
                 let fate = Fate::Blocked(error.to_string());
-                planned.push(Planned { id, fate, recipe: None, own: vec![] });
+                planned.push(Planned { id, fate, key: None, own: vec![] });
                 continue;
             }
         };

@@ -4,18 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::build::{self, Kinds};
+use crate::canonical;
 use crate::data::{self, Data};
 use crate::digest::Digest;
 use crate::error::{Error, Mistakes};
 use crate::graph::{Graph, StageId};
 use crate::lock::{self, Lock};
+use crate::outputs::HIDDEN_DIR;
 use crate::recipe::{self, Done, Recipe, World};
-use crate::record::Runs;
+use crate::record::{Recorded, Runs};
+use crate::scratch;
 use crate::spec::{Request, Spec};
-use crate::store::{Sighting, Store};
+use crate::store::{Outcome, OutputFile, Sighting, Store};
 use crate::surroundings::{Outside, Surroundings};
 
 /// The directory that all outputs go to unless another is named.
@@ -34,6 +38,8 @@ pub struct Project {
     pub runs: Runs,
     /// The machine that conflicts name.
     host: String,
+    /// Where and when outcomes were first seen: by key and by what the files are. Read when asked.
+    sightings: OnceLock<BTreeMap<(Digest, Digest), Sighting>>,
     /// Digests of the project's data.
     pub(crate) data: Data,
     /// What the stages may take from outside of the project.
@@ -70,12 +76,14 @@ impl Project {
     /// What opening the store gives.
     pub fn open(root: &Path, outputs: &Path, paranoid: bool) -> Result<Project, Error> {
         let outputs = root.join(outputs);
+        scratch::sweep(&outputs.join(HIDDEN_DIR));
         Ok(Project {
             store: Store::open(&outputs.join("store"), paranoid)?,
             runs: Runs::new(outputs.join("runs")),
             root: root.to_owned(),
             outputs,
             host: String::new(),
+            sightings: OnceLock::new(),
             data: Data::default(),
             outside: Outside::default(),
         })
@@ -95,16 +103,28 @@ impl Project {
 
     /// Here and now.
     pub(crate) fn sighting(&self) -> Sighting {
-        let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         Sighting { host: self.host.clone(), time }
     }
 
-    /// Where and when a key was first computed, as far as the records tell.
-    pub(crate) fn sighting_of(&self, key: &Digest) -> Option<Sighting> {
-        let mut runs =
-            self.runs.list().ok()?.into_iter().filter_map(|dir| self.runs.read(&dir).ok());
-        let first = runs.find(|recorded| recorded.run.stages.iter().any(|s| s.key == *key))?;
-        Some(Sighting { host: first.observed.host, time: first.observed.started })
+    /// Where and when an outcome was first seen, as far as the records tell.
+    pub(crate) fn sighting_of(&self, outcome: &Outcome) -> Option<Sighting> {
+        let name = (outcome.key, digest_of(&outcome.files));
+        self.sightings.get_or_init(|| self.sightings()).get(&name).cloned()
+    }
+
+    /// Every outcome that the records tell of. There may be many records and many conflicts.
+    fn sightings(&self) -> BTreeMap<(Digest, Digest), Sighting> {
+        let mut found = BTreeMap::new();
+        let dirs = self.runs.list().unwrap_or_default().into_iter();
+        for Recorded { run, observed, .. } in dirs.filter_map(|dir| self.runs.read(&dir).ok()) {
+            let seen = Sighting { host: observed.host, time: observed.started };
+            for stage in run.stages {
+                let name = (stage.key, digest_of(&stage.files));
+                found.entry(name).or_insert_with(|| seen.clone());
+            }
+        }
+        found
     }
 
     /// The path of the lock.
@@ -155,6 +175,11 @@ impl Project {
     ) -> Result<Option<Recipe>, Error> {
         recipe::cook(graph, id, done, self)
     }
+}
+
+/// What tells the files of one outcome from those of another.
+fn digest_of(files: &[OutputFile]) -> Digest {
+    Digest::of(&canonical::to_bytes(&files))
 }
 
 impl World for Project {

@@ -69,7 +69,7 @@ impl Store {
         if self.prove(&digest).is_err() {
             let object = self.object(&digest);
             files::rename_into(path, &object)?;
-            self.stat().remember(&object, &digest.to_string(), digest, None);
+            self.stat().remember(&object, &digest.to_string(), digest);
         }
         Ok((digest, size))
     }
@@ -88,7 +88,7 @@ impl Store {
             _ => self.quarantine(&place),
         }
         self.write(&place, &recipe.bytes())?;
-        self.stat().remember(&place, &name, key, None);
+        self.stat().remember(&place, &name, key);
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Store {
         recipe: &Recipe,
         outcome: &Outcome,
         now: Sighting,
-        earlier: impl FnOnce() -> Option<Sighting>,
+        earlier: impl FnOnce(&Outcome) -> Option<Sighting>,
     ) -> io::Result<Option<Conflict>> {
         let key = &outcome.key;
         self.keep_recipe(recipe)?;
@@ -113,7 +113,8 @@ impl Store {
             Ok(before) => {
                 let is_usable = self.lookup(key).is_ok();
                 let now = Sighted { outcome: outcome.clone(), seen: Some(now) };
-                let before = Sighted { outcome: before, seen: earlier() };
+                let seen = earlier(&before);
+                let before = Sighted { outcome: before, seen };
                 let (stands, other) = if is_usable { (before, now) } else { (now, before) };
                 let name = Digest::of(&seal(&other.outcome)).to_string();
                 let conflict = Conflict::new(stands, other);
@@ -177,14 +178,12 @@ impl Store {
     /// `InvalidData` when the bytes do not match; else what copying gives.
     pub fn restore(&self, digest: &Digest, to: &Path) -> io::Result<()> {
         let object = self.object(digest);
-        let mut from = files::open(&object)?;
+        let mut from = files::open_file(&object)?;
         let mut file = files::temporary(self.room()?)?;
         let is_shared = !self.cannot_reflink.load(Ordering::Relaxed)
             && files::reflink(&from, file.as_file(), to).is_ok();
         let found = if is_shared {
-            // Not on several threads: the caller holds a lock, and a thread that waits for others
-            // may pick up a stage that waits for the same lock.
-            Digest::of_stream(file.as_file_mut(), &object)?
+            Digest::of_open(file.as_file_mut(), &object)?.0
         } else {
             self.cannot_reflink.store(true, Ordering::Relaxed);
             copy_hashed(&mut from, &object, file.as_file_mut(), to)?

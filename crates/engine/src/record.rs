@@ -8,9 +8,13 @@
 //!
 //! Two runs with the same `run.json` are bit-identical. Nothing of `observed.json` enters a digest.
 //! The directory's name begins with the time, so that names sort; the id after it names the run.
+//! Should the clock have been set back, or two runs start within one second, the later has the next
+//! second in its name: the order of the names is that in which runs were recorded.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +221,8 @@ impl Runs {
         Some(dir.file_name()?.to_str()?.to_owned())
     }
 
-    /// Records a run, written by way of the store, and returns its id.
+    /// Records a run, written by way of the store, and returns its id. To be called while nobody
+    /// else writes records.
     ///
     /// # Errors
     /// What writing gives.
@@ -228,18 +233,54 @@ impl Runs {
         name.add(&canonical::to_bytes(observed));
         name.add(&std::process::id().to_le_bytes());
         let id = name.finish().short();
-        let compact: String =
-            observed.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        let dir = self.dir.join(format!("{compact}-{id}"));
-        files::make_dirs(&dir).map_err(Error::io("make", &dir))?;
-        let write = |name: &str, bytes: &[u8]| {
-            let path = dir.join(name);
-            store.write(&path, bytes).map_err(Error::io("write", path))
-        };
-        write("observed.json", &canonical::to_bytes(observed))?;
-        // Last, because a run exists when this file does.
-        write("run.json", &sealed)?;
+        self.sweep();
+        let stamp = self.stamp(&observed.started)?;
+        let dir = self.dir.join(format!("{stamp}-{id}"));
+        let observed = canonical::to_bytes(observed);
+        self.place(&dir, &[("observed.json", &observed), ("run.json", &sealed)], store)
+            .map_err(Error::io("write", &dir))?;
         Ok(id)
+    }
+
+    /// Writes the files of a record in scratch, and gives them their place at once.
+    fn place(&self, dir: &Path, parts: &[(&str, &[u8])], store: &Store) -> io::Result<()> {
+        let in_room = |room: &Path| -> io::Result<()> {
+            let made = room.join("record");
+            let _ = files::remove_dir(&made);
+            files::make_dir(&made)?;
+            for (name, bytes) in parts {
+                files::write(&made.join(name), bytes)?;
+            }
+            files::rename_into(&made, dir)
+        };
+        // Records can be written where the store cannot, or is elsewhere.
+        let placed = store.room().map_or(Err(io::ErrorKind::CrossesDevices.into()), in_room);
+        match placed {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                files::make_dirs(dir)?;
+                // In their order, because a run exists when the last file does.
+                parts.iter().try_for_each(|(name, bytes)| store.write(&dir.join(name), bytes))
+            }
+            placed => placed,
+        }
+    }
+
+    /// Removes what is left of records whose writer was killed before they were whole. That this
+    /// fails is no matter: nobody sees them.
+    fn sweep(&self) {
+        for dir in files::entries(&self.dir).unwrap_or_default() {
+            if name_of(&dir).is_some() && id_of(&dir).is_none() && files::is_dir(&dir) {
+                let _ = files::remove_dir(&dir);
+            }
+        }
+    }
+
+    /// What the name of a new record begins with: when it started, and behind all others.
+    fn stamp(&self, started: &str) -> Result<String, Error> {
+        let stamp = compact(started);
+        let newest = self.list()?.pop();
+        let newest = newest.as_deref().and_then(name_of).map(|(stamp, _)| stamp);
+        Ok(newest.filter(|newest| *newest >= stamp.as_str()).and_then(after).unwrap_or(stamp))
     }
 
     /// Per stage the key it last had.
@@ -267,8 +308,28 @@ impl Runs {
 
 /// The id in the name of a run's directory.
 fn id_of(dir: &Path) -> Option<String> {
-    let (_, id) = dir.file_name()?.to_str()?.rsplit_once('-')?;
-    (id.len() == 12 && files::exists(&dir.join("run.json"))).then(|| id.to_owned())
+    let (_, id) = name_of(dir)?;
+    files::exists(&dir.join("run.json")).then(|| id.to_owned())
+}
+
+/// The two parts of the name of a run's directory.
+fn name_of(dir: &Path) -> Option<(&str, &str)> {
+    dir.file_name()?.to_str()?.rsplit_once('-').filter(|(_, id)| id.len() == 12)
+}
+
+/// A time as names have it.
+fn compact(time: &str) -> String {
+    time.chars().filter(|c| c.is_ascii_alphanumeric()).collect()
+}
+
+/// The second after a time as names have it.
+fn after(stamp: &str) -> Option<String> {
+    let part = |range| stamp.get(range);
+    let (day, hour) = (part(6..8)?, part(9..11)?);
+    let date = format!("{}-{}-{day}", part(0..4)?, part(4..6)?);
+    let time = format!("{date}T{hour}:{}:{}Z", part(11..13)?, part(13..15)?);
+    let next = humantime::parse_rfc3339(&time).ok()? + Duration::from_secs(1);
+    Some(compact(&humantime::format_rfc3339_seconds(next).to_string()))
 }
 
 #[cfg(test)]
@@ -296,6 +357,38 @@ mod tests {
         for wrong in ["@-2", "@1", "zzzz", ""] {
             assert!(runs.find(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn runs_are_in_the_order_in_which_they_were_recorded_whatever_the_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::new(dir.path().join("runs"));
+        let store = Store::open(&dir.path().join("store"), false).unwrap();
+        let times = ["2026-12-31T23:59:59Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"];
+        for (i, time) in times.into_iter().chain(["2027-11-23T10:00:00Z"]).enumerate() {
+            let run = Run::new(&i.to_string(), vec![]);
+            let id = runs.save(&run, &observed(time), &store).unwrap();
+            assert_eq!(runs.find("@").unwrap(), Recorded { id, run, observed: observed(time) });
+        }
+        let dirs = runs.list().unwrap();
+        let stamps: Vec<_> = dirs.iter().map(|dir| name_of(dir).unwrap().0).collect();
+        let expected =
+            ["20261231T235959Z", "20270101T000000Z", "20270101T000001Z", "20271123T100000Z"];
+        assert_eq!(stamps, expected);
+    }
+
+    #[test]
+    fn what_is_left_of_a_record_that_was_never_whole_goes_with_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::new(dir.path().join("runs"));
+        let store = Store::open(&dir.path().join("store"), false).unwrap();
+        let left = runs.dir().join("20261123T100000Z-0123456789ab");
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("observed.json"), "{}").unwrap();
+        fs::create_dir_all(runs.dir().join("mine")).unwrap();
+        runs.save(&Run::new("p", vec![]), &observed("2026-11-23T10:00:00Z"), &store).unwrap();
+        assert!(!left.exists() && runs.dir().join("mine").exists());
+        assert_eq!(runs.list().unwrap().len(), 1);
     }
 
     #[test]

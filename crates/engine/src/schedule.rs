@@ -1,25 +1,26 @@
 //! Runs what has to run: stages whose inputs are ready, side by side, in no promised order.
 //!
 //! The plan: every stage counts the stages it still waits for. A stage with none is ready, and the
-//! calling thread hands ready stages to the thread pool, at most `jobs` at a time. There a stage
-//! cooks its recipe, looks its key up and runs on a miss; when it is done the count of each stage
-//! behind it goes down. After a failure no new stage starts, unless the run keeps going: then what
-//! rests on the failure is skipped, and all else runs. When the run is cancelled nothing starts.
-//! What is reported is in graph order, whatever order things finished in.
+//! calling thread hands ready stages to the crew, at most `jobs` at a time. There a stage cooks its
+//! recipe, looks its key up and runs on a miss; when it is done the count of each stage behind it
+//! goes down. After a failure no new stage starts, unless the run keeps going: then what rests on
+//! the failure is skipped, and all else runs. When the run is cancelled nothing starts. What is
+//! reported is in graph order, whatever order things finished in.
 //!
-//! No stage waits for another inside the pool (only, for a moment, for a process that copies the
-//! same outputs): a thread whose kind waits for its own parallel loop may pick
-//! up another stage meanwhile, and if that one waited for a lock further down the same stack, both
-//! would wait for ever. A stage whose key another process holds is handed back, and tried again.
+//! A stage whose key another process holds is handed back, and tried again: no thread waits for
+//! work that is done elsewhere. Parallel loops of kinds run in the pool of the process, whose size
+//! is the caller's matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Duration;
 
 use crate::bring::{Bench, Turn};
+use crate::crew::Crew;
 use crate::error::Error;
 use crate::graph::{Graph, StageId};
 use crate::observed::Observation;
@@ -42,7 +43,7 @@ pub struct Job<'a> {
     pub selection: BTreeSet<StageId>,
     /// Stages that run whatever is cached.
     pub forced: BTreeSet<StageId>,
-    /// How many stages may run at once; kinds use the same threads.
+    /// How many stages may run at once.
     pub jobs: usize,
     /// After a failure, run all that does not rest on it.
     pub keep_going: bool,
@@ -145,30 +146,23 @@ impl Report {
 /// What goes wrong with a stage is in its report.
 pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
     require_tools(job)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(job.jobs.max(1))
-        .thread_name(|index| format!("stage-{index}"))
-        .build()
-        .map_err(|error| Error::io("start", "threads")(std::io::Error::other(error)))?;
-    // A store that cannot be written to has nothing that could be collected.
-    let _ = job.project.store.hold();
+    job.project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
     let bench = Bench::new(job, kept);
     let mut state = State::new(job);
-    let (sender, receiver) = mpsc::channel();
-    pool.in_place_scope(|scope| {
+    thread::scope(|scope| -> Result<(), Error> {
+        let (mut crew, turns) = Crew::new(scope, &bench);
         while !state.is_over() {
             while let Some(id) = state.next(job.jobs.max(1)) {
-                let (bench, sender) = (&bench, sender.clone());
-                // The receiver outlives the scope, so that sending cannot fail.
-                scope.spawn(move |_| drop(sender.send(bench.bring(id))));
+                crew.hand(id, state.n_running)?;
             }
-            match receive(&receiver, &state) {
+            match receive(&turns, &state) {
                 Some(Turn::Ended(report)) => state.finish(&bench, *report),
                 Some(Turn::Busy(id)) => state.set_aside(id),
                 None => state.try_again(),
             }
         }
-    });
+        Ok(())
+    })?;
     // Nothing is remembered as proved before it is on disk.
     job.project.store.settle()?;
     Ok(state.reports.into_values().collect())

@@ -2,8 +2,9 @@
 //!
 //! A digest is believed as long as the file's device, inode, size, mtime and ctime stay what they
 //! were when it was hashed. ctime cannot be set by a program, so an edit that restores the mtime is
-//! seen all the same. A file that changed within `SETTLED` before it was hashed is not remembered:
-//! a second edit within one tick of the clock would not be seen. `paranoid` believes nothing.
+//! seen all the same. A file that changed too shortly before it was hashed is not remembered: a
+//! second edit within one tick of the clock would not be seen. By which clock a file is dated is
+//! known when the memory is written, so that this is decided then. `paranoid` believes nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -11,27 +12,24 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{self, Clock};
 use crate::digest::Digest;
 use crate::{files, memory};
 
 /// The format of the memory; entries of another are forgotten.
 const FORMAT: u32 = 1;
 
-/// How long a file must have been left alone before its digest is remembered.
-const SETTLED: Duration = Duration::from_millis(50);
-
 /// What the file system says of a file, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified_ns: i64,
-    changed_ns: i64,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    pub(crate) modified_ns: i64,
+    pub(crate) changed_ns: i64,
 }
 
 impl Signature {
@@ -47,13 +45,6 @@ impl Signature {
     /// when there is nothing that can be looked at.
     pub(crate) fn at(dir: &File, path: &str) -> Option<Signature> {
         files::stat_at(dir, path).ok().map(|stat| Signature::from(&stat))
-    }
-
-    /// Whether the file had been left alone for a while at a time.
-    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
-        let nanos = u64::try_from(self.modified_ns.max(self.changed_ns)).unwrap_or(0);
-        let last = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
-        now.duration_since(last).is_ok_and(|age| age >= SETTLED)
     }
 }
 
@@ -98,11 +89,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// A directory by what it lists, or that there is none. `None` when it changed so lately that a
-    /// second change might go unseen.
-    pub(crate) fn dir(path: PathBuf, now: SystemTime) -> Option<Seen> {
+    /// A directory by what it lists, a file by its signature alone, or that there is nothing.
+    /// `None` when it changed so lately that a second change might go unseen.
+    pub(crate) fn settled(path: PathBuf, clock: &Clock) -> Option<Seen> {
         let signature = Signature::of(&path).ok();
-        let is_settled = signature.is_none_or(|signature| signature.is_settled(now));
+        let is_settled = signature.is_none_or(|signature| clock.is_settled(&signature));
         is_settled.then_some(Seen { path, signature, digest: None })
     }
 }
@@ -124,7 +115,25 @@ pub struct StatCache {
 #[derive(Debug, Default)]
 struct State {
     entries: BTreeMap<String, Entry>,
+    /// What this process hashed, with the time of that: whether it can be believed is not known
+    /// yet.
+    pending: BTreeMap<String, (Entry, i64)>,
     is_changed: bool,
+}
+
+impl State {
+    /// What is believed of a file: also what was old by any clock when it was hashed.
+    fn believed(&self, name: &str) -> Option<&Entry> {
+        let is_old = |(entry, at_ns): &&(Entry, i64)| clock::is_old(&entry.signature, *at_ns);
+        let pending = self.pending.get(name).filter(is_old).map(|(entry, _)| entry);
+        pending.or_else(|| self.entries.get(name))
+    }
+
+    fn suspend(&mut self, name: &str, entry: Entry, at_ns: i64) {
+        if !clock::is_fresh(&entry.signature, at_ns) {
+            self.pending.insert(name.to_owned(), (entry, at_ns));
+        }
+    }
 }
 
 impl StatCache {
@@ -133,7 +142,7 @@ impl StatCache {
     pub fn open(file: PathBuf, paranoid: bool) -> StatCache {
         let (format, entries): (u32, _) = memory::read(&file).unwrap_or_default();
         let entries = if format == FORMAT { entries } else { BTreeMap::new() };
-        StatCache { file, paranoid, state: Mutex::new(State { entries, is_changed: false }) }
+        StatCache { file, paranoid, state: Mutex::new(State { entries, ..State::default() }) }
     }
 
     /// The digest and size of a file, hashed only when its signature is not the remembered one.
@@ -152,36 +161,53 @@ impl StatCache {
     pub fn digest_seen(&self, path: &Path, name: &str) -> io::Result<(Digest, Signature)> {
         let signature = Signature::of(path)?;
         if !self.paranoid
-            && let Some(entry) = self.state().entries.get(name)
+            && let Some(entry) = self.state().believed(name)
             && entry.signature == signature
         {
             return Ok((entry.digest, signature));
         }
+        let at_ns = clock::now_ns();
         let (digest, _) = Digest::of_file(path)?;
-        self.remember(path, name, digest, Some(signature));
+        if Signature::of(path).is_ok_and(|after| after == signature) {
+            self.state().suspend(name, Entry { signature, digest }, at_ns);
+        }
         Ok((digest, signature))
     }
 
-    /// Remembers a digest that was computed while the file was written. With `seen`, only if the
-    /// signature is still that one.
-    pub fn remember(&self, path: &Path, name: &str, digest: Digest, seen: Option<Signature>) {
+    /// Remembers a digest that was computed while this process wrote the file.
+    pub fn remember(&self, path: &Path, name: &str, digest: Digest) {
         let Ok(signature) = Signature::of(path) else { return };
-        let is_own = seen.is_none();
-        if is_own || (seen == Some(signature) && signature.is_settled(SystemTime::now())) {
-            let mut state = self.state();
-            state.entries.insert(name.to_owned(), Entry { signature, digest });
+        let (entry, mut state) = (Entry { signature, digest }, self.state());
+        // Nobody else writes there within a short tick of the clock, and within a long one somebody
+        // may.
+        if clock::is_coarse(&signature) {
+            state.suspend(name, entry, clock::now_ns());
+        } else {
+            state.entries.insert(name.to_owned(), entry);
             state.is_changed = true;
         }
     }
 
     /// Whether anything was remembered or forgotten since it was read.
     pub(crate) fn is_changed(&self) -> bool {
-        self.state().is_changed
+        let state = self.state();
+        state.is_changed || !state.pending.is_empty()
     }
 
     /// Writes what is remembered, if anything changed. Failing to is no error: it costs time only.
     pub(crate) fn save(&self, room: &Path) {
         let mut state = self.state();
+        let pending = std::mem::take(&mut state.pending);
+        if !pending.is_empty()
+            && let Ok(clock) = Clock::read(room)
+        {
+            let is_settled = |(_, (entry, at_ns)): &(String, (Entry, i64))| {
+                clock.has_settled(&entry.signature, *at_ns)
+            };
+            for (name, (entry, _)) in pending.into_iter().filter(is_settled) {
+                state.is_changed |= state.entries.insert(name, entry) != Some(entry);
+            }
+        }
         if state.is_changed {
             memory::save(&self.file, &(FORMAT, &state.entries), room);
             state.is_changed = false;
@@ -190,7 +216,7 @@ impl StatCache {
 
     /// What is remembered under a name: how the file was, and its digest.
     pub(crate) fn entry(&self, name: &str) -> Option<(Signature, Digest)> {
-        self.state().entries.get(name).map(|entry| (entry.signature, entry.digest))
+        self.state().believed(name).map(|entry| (entry.signature, entry.digest))
     }
 
     /// The signature under which a digest is remembered, if it is that one.
@@ -219,7 +245,7 @@ mod tests {
 
     fn aged(path: &Path, text: &str) {
         fs::write(path, text).unwrap();
-        std::thread::sleep(SETTLED + Duration::from_millis(20));
+        std::thread::sleep(clock::SETTLED + std::time::Duration::from_millis(20));
     }
 
     #[test]

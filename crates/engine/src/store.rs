@@ -130,7 +130,7 @@ impl Store {
         let bytes = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Miss::Unknown),
-            Err(_) if files::is_dir(&path) => return Err(damaged()),
+            Err(_) if files::is_special(&path) => return Err(damaged()),
             Err(error) => return Err(Miss::Missing(format!("outcome {}: {error}", key.short()))),
         };
         unseal(&bytes)
@@ -193,8 +193,8 @@ impl Store {
         match self.stat.digest(&path, &digest.to_string()) {
             Ok((found, _)) if found == *digest => Ok(()),
             Ok(_) => Err(Miss::Damaged(object())),
-            Err(_) if files::is_dir(&path) => Err(Miss::Damaged(object())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Miss::Missing(object())),
+            Err(_) if files::is_special(&path) => Err(Miss::Damaged(object())),
             // Whether its bytes are good is not known, so that it is not touched.
             Err(error) => Err(Miss::Missing(format!("{}: {error}", object()))),
         }
@@ -256,10 +256,22 @@ impl Store {
     /// Keeps everything from being collected as long as this store is open.
     ///
     /// # Errors
-    /// What the system gives. A store that cannot be written to cannot be collected either.
+    /// What the system gives. A store that cannot be written to and has no lock is not collected
+    /// either.
     pub fn hold(&self) -> io::Result<()> {
         if self.in_use.get().is_none() {
-            let lock = self.use_lock()?;
+            use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+            let lock = match self.use_lock() {
+                Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                    match Lock::open_to_share(self.root.join("locks/use")) {
+                        Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => {
+                            return Ok(());
+                        }
+                        opened => opened?,
+                    }
+                }
+                opened => opened?,
+            };
             lock.share()?;
             // Two threads may have taken it; both share it, and one is enough.
             let _ = self.in_use.set(lock);

@@ -11,13 +11,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use crate::canonical;
+use crate::clock::Clock;
 use crate::data::{self, What};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{self, entries};
+use crate::once::Once;
 use crate::stat::{Seen, Signature, StatCache};
 
 /// The variable whose directories programs are looked up in.
@@ -96,6 +97,13 @@ impl Tool {
     }
 }
 
+/// What is known of a program: its digest, and its files as they were when they were hashed.
+#[derive(Debug)]
+struct Hashed {
+    digest: Digest,
+    files: Vec<(PathBuf, Signature)>,
+}
+
 /// The world outside of one project.
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
@@ -103,7 +111,7 @@ pub(crate) struct Outside {
     /// Where names were found, each looked up once per process.
     on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
     /// Digests of programs, each computed once per process.
-    digests: Mutex<BTreeMap<PathBuf, Digest>>,
+    digests: Once<PathBuf, Hashed>,
 }
 
 impl Outside {
@@ -128,7 +136,7 @@ impl Outside {
     fn resolve<'a>(&self, root: &Path, declared: &'a [String]) -> (Vec<Tool>, BTreeSet<&'a str>) {
         let mut found: Vec<Tool> = Vec::new();
         let mut missing = BTreeSet::new();
-        let by_path = |name: &&String| name.contains('/') || name.starts_with('.');
+        let by_path = |name: &&String| is_path(name);
         // Paths first: names may be found in a directory that is declared.
         for name in declared.iter().filter(by_path) {
             let path = std::path::absolute(root.join(name)).unwrap_or_else(|_| root.join(name));
@@ -192,37 +200,53 @@ impl Outside {
     ) -> Result<BTreeMap<String, Digest>, Error> {
         let mut digests = BTreeMap::new();
         for tool in self.tools(root, &surroundings.tools)? {
-            let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-            let digest = match known.get(&tool.path) {
-                Some(digest) => *digest,
-                None => {
-                    let digest = hash(&tool, stat).map_err(Error::io("read", &tool.path))?;
-                    known.insert(tool.path.clone(), digest);
-                    digest
-                }
-            };
+            let hash = || hash(&tool, stat).map_err(Error::io("read", &tool.path));
+            let digest = self.digests.ask(&tool.path, hash)?.digest;
             digests.insert(tool.name, digest);
         }
         Ok(digests)
     }
+
+    /// The first of these programs that is no longer what `digests` hashed: a stage that was run by
+    /// another program than its recipe says would be served as that recipe's outcome for ever.
+    pub(crate) fn changed(&self, root: &Path, declared: &[String]) -> Option<String> {
+        let is_same = |tool: &Tool| {
+            let Some(hashed) = self.digests.known(&tool.path) else { return false };
+            let is_as_it_was = |(path, seen): &(PathBuf, Signature)| {
+                Signature::of(path).is_ok_and(|signature| signature == *seen)
+            };
+            let is_listed = || {
+                let Ok(found) = data::walk(&tool.path, usize::MAX, LEFT_OUT) else { return false };
+                let files = found.into_iter().filter(|found| found.what == What::File);
+                files
+                    .map(|found| tool.path.join(found.name))
+                    .eq(hashed.files.iter().map(|(path, _)| path.clone()))
+            };
+            hashed.files.iter().all(is_as_it_was) && (!tool.is_dir || is_listed())
+        };
+        let (found, missing) = self.resolve(root, declared);
+        let changed = found.iter().find(|tool| !is_same(tool)).map(|tool| tool.name.clone());
+        changed.or_else(|| missing.first().map(|name| (*name).to_owned()))
+    }
 }
 
 impl Outside {
-    /// What the programs of a stage rest on: their bytes, and the directories in which others of
-    /// the same name might come to stand before them. `None` when one of them is not what it was
-    /// hashed as, or changed so lately that a second change might go unseen.
+    /// What the programs of a stage rest on: their bytes, and what has their name in a directory
+    /// that is searched before their own: nothing, mostly, or a file that cannot be executed.
+    /// `None` when one of them is not what it was hashed as, or changed so lately that a second
+    /// change might go unseen.
     pub(crate) fn seen(
         &self,
         root: &Path,
         surroundings: &Surroundings,
         stat: &StatCache,
+        clock: &Clock,
     ) -> Option<Vec<Seen>> {
-        let now = SystemTime::now();
         let mut seen = Vec::new();
         for tool in self.tools(root, &surroundings.tools).ok()? {
             if tool.is_dir {
                 for dir in data::dirs(&tool.path, usize::MAX, LEFT_OUT).ok()? {
-                    seen.push(Seen::dir(dir, now)?);
+                    seen.push(Seen::settled(dir, clock)?);
                 }
                 for found in data::walk(&tool.path, usize::MAX, LEFT_OUT).ok()? {
                     let path = tool.path.join(&found.name);
@@ -232,8 +256,10 @@ impl Outside {
                     });
                 }
             } else {
-                for dir in self.searched(&tool) {
-                    seen.push(Seen::dir(dir, now)?);
+                for path in self.passed_over(&tool) {
+                    seen.push(Seen::settled(path.clone(), clock)?);
+                    // After its signature: what changes later has another one.
+                    (!is_executable(&path)).then_some(())?;
                 }
                 seen.push(seen_file(tool.path, stat)?);
             }
@@ -241,13 +267,17 @@ impl Outside {
         Some(seen)
     }
 
-    /// The directories of the caller's PATH in which a program was searched, down to its own.
-    fn searched(&self, tool: &Tool) -> Vec<PathBuf> {
+    /// Where a program was looked for on the caller's PATH before it was found.
+    fn passed_over(&self, tool: &Tool) -> Vec<PathBuf> {
+        if is_path(&tool.name) {
+            return Vec::new();
+        }
         let own = tool.dir();
         let path = self.variables.get(PATH).map(String::as_str).unwrap_or_default();
         let dirs: Vec<_> = path.split(':').map(PathBuf::from).collect();
-        let n_before = dirs.iter().position(|dir| *dir == own).map_or(0, |index| index + 1);
-        dirs.into_iter().take(n_before).filter(|dir| dir.is_absolute()).collect()
+        let n_before = dirs.iter().position(|dir| *dir == own).unwrap_or(0);
+        let before = dirs.into_iter().take(n_before).filter(|dir| dir.is_absolute());
+        before.map(|dir| dir.join(&tool.name)).collect()
     }
 }
 
@@ -255,6 +285,11 @@ fn seen_file(path: PathBuf, stat: &StatCache) -> Option<Seen> {
     let (signature, digest) = stat.entry(&memory_name(&path))?;
     let is_same = Signature::of(&path).is_ok_and(|now| now == signature);
     is_same.then_some(Seen { path, signature: Some(signature), digest: Some(digest) })
+}
+
+/// Whether a program is declared by its path, so that it is not looked up.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.starts_with('.')
 }
 
 /// What the digest of a program is remembered under.
@@ -282,19 +317,24 @@ fn not_found(missing: &BTreeSet<&str>) -> Error {
 }
 
 /// The digest of an executable, or of the list of what a directory holds.
-fn hash(tool: &Tool, stat: &StatCache) -> io::Result<Digest> {
-    let digest_of = |path: &Path| stat.digest(path, &memory_name(path));
+fn hash(tool: &Tool, stat: &StatCache) -> io::Result<Hashed> {
+    let mut files = Vec::new();
+    let mut digest_of = |path: PathBuf| -> io::Result<Digest> {
+        let (digest, signature) = stat.digest_seen(&path, &memory_name(&path))?;
+        files.push((path, signature));
+        Ok(digest)
+    };
     if !tool.is_dir {
-        return Ok(digest_of(&tool.path)?.0);
+        return Ok(Hashed { digest: digest_of(tool.path.clone())?, files });
     }
     let mut list: Vec<(String, String)> = Vec::new();
     for found in data::walk(&tool.path, usize::MAX, LEFT_OUT)? {
         let told = match found.what {
-            What::File => digest_of(&tool.path.join(&found.name))?.0.to_string(),
+            What::File => digest_of(tool.path.join(&found.name))?.to_string(),
             What::Link(to) => format!("-> {}", to.display()),
             What::Other(is) => is.to_owned(),
         };
         list.push((found.name, told));
     }
-    Ok(Digest::of(&canonical::to_bytes(&list)))
+    Ok(Hashed { digest: Digest::of(&canonical::to_bytes(&list)), files })
 }

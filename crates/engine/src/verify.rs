@@ -14,6 +14,7 @@ use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::graph::Graph;
 use crate::lock::Lock;
+use crate::outputs::Expected;
 use crate::project::Project;
 use crate::recipe::{self, Change};
 use crate::record::{Run, RunStage};
@@ -149,9 +150,19 @@ fn check_outputs(project: &Project, lock: &Lock) -> Vec<Finding> {
         if files::exists(&dir) {
             let of_file = |(path, digest)| check_output(project, &dir.join(path), digest);
             findings.extend(locked.outputs.iter().filter_map(of_file));
+            let paths = locked.outputs.keys().map(String::as_str);
+            let strangers = Expected::of_paths(&dir, paths).strangers().unwrap_or_default();
+            findings.extend(strangers.iter().map(|path| stranger(project, stage, path)));
         }
     }
     findings
+}
+
+/// A file that is nobody's output, or something else in the place of one.
+fn stranger(project: &Project, stage: &str, path: &Path) -> Finding {
+    const HINT: &str = "`pipeline run` removes it: keep what is yours somewhere else";
+    let message = format!("`{}` is no output of stage `{stage}`", relative(project, path));
+    Finding::new(ExitCode::Drift, message, HINT)
 }
 
 /// A file against its digest. Bytes that the store knows are another run's, not damage.

@@ -1,14 +1,15 @@
 //! What the last run looked at, so that the next one can see that nothing has changed.
 //!
 //! A run that found or made everything remembers each file that had a say: the pipeline, its data,
-//! the outputs, their objects, the lock, its record; and what was asked. As long as the same is
+//! the outputs, their objects, the lock, the records; and what was asked. As long as the same is
 //! asked by the same program and every file has the signature that it had, a run would find what
 //! the last one found, and nothing has to be read or computed to say so. Anything else, a missing
 //! or damaged witness above all, only means that the long way is taken. With `paranoid`, the files
 //! are hashed again.
 //!
-//! It does not look at recipes and outcomes, which have no say in whether something has to be
-//! done; `verify` does.
+//! Of recipes and outcomes, which have no say in whether something has to be done, it looks at the
+//! directories, where one that is gone shows, and hashes them with `paranoid`. Whoever finds one
+//! damaged makes it be forgotten (`forget`).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::Sources;
 use crate::graph::Graph;
@@ -28,7 +30,7 @@ use crate::stat::{Seen, Signature};
 use crate::{files, memory};
 
 /// The format of the file; a witness of another is none.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The largest file that is hashed without several threads.
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -67,6 +69,8 @@ struct Witness<'a> {
     read: Vec<(&'a str, Option<Digest>)>,
     #[serde(borrow)]
     seen: Vec<Entry<'a>>,
+    /// Keys, each with the digest of its outcome's file, for who trusts no directory.
+    kept: Vec<(Digest, Digest)>,
     answer: Answer,
 }
 
@@ -105,7 +109,19 @@ pub fn recall(question: &Question, is_paranoid: bool) -> Option<Answer> {
         }
         _ => seen.signature == Signature::at(&root, seen.path),
     };
-    witness.seen.iter().all(&mut is_same).then_some(witness.answer)
+    if !witness.seen.iter().all(&mut is_same) {
+        return None;
+    }
+    let mut is_whole = |part: &str, key: &Digest, digest: &Digest| {
+        let hex = key.to_string();
+        let path = format!("{OUTPUTS_DIR}/store/{part}/{}/{}", &hex[..2], &hex[2..]);
+        let found = hash_at(&root, &question.root, &path, &mut buffer);
+        found.is_some_and(|(_, found)| found == *digest)
+    };
+    let mut are_whole = |(key, outcome): &(Digest, Digest)| {
+        is_whole("recipes", key, key) && is_whole("outcomes", key, outcome)
+    };
+    (!is_paranoid || witness.kept.iter().all(&mut are_whole)).then_some(witness.answer)
 }
 
 /// What is known of a file below an open directory once it is read. There may be very many, most of
@@ -116,9 +132,9 @@ fn hash_at(
     path: &str,
     buffer: &mut [u8],
 ) -> Option<(Option<Signature>, Digest)> {
-    let mut file = files::open_at(root, path).ok()?;
     // Of the open file, which costs no second search for its path.
-    let signature = Signature::from(&files::stat_open(&file, path).ok()?);
+    let (mut file, stat) = files::open_at(root, path).ok()?;
+    let signature = Signature::from(&stat);
     let digest = |digest| Some((Some(signature), digest));
     let mut n_bytes = 0;
     loop {
@@ -143,12 +159,10 @@ pub fn remember(
     reports: &[Report],
     answer: Answer,
 ) {
-    let place = place(&project.root);
-    let Some(looked) = Looker::new(project, graph).look(sources, reports, answer.run.as_deref())
-    else {
-        let _ = files::remove(&place);
-        return;
-    };
+    let Ok(room) = project.store.room() else { return };
+    let looker = Clock::read(room).ok().map(|clock| Looker::new(project, graph, clock));
+    let looked = looker.and_then(|looker| looker.look(sources, reports, answer.run.as_deref()));
+    let Some(looked) = looked else { return forget(&project.root) };
     let sets = question.environment.keys().filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
     let read = sets.chain(&looked.variables);
     let entries = looked.seen.iter().map(|seen| Entry::of(seen, &project.root));
@@ -159,11 +173,16 @@ pub fn remember(
         asked: question.asked.iter().map(String::as_str).collect(),
         read: read.map(|name| (name.as_str(), question.digest_of(name))).collect(),
         seen,
+        kept: looked.kept,
         answer,
     };
-    if let Ok(room) = project.store.room() {
-        memory::save(&place, &witness, room);
-    }
+    memory::save(&place(&project.root), &witness, room);
+}
+
+/// Forgets what the last run looked at: something is not as it should be, and the next run has to
+/// look for itself.
+pub fn forget(root: &Path) {
+    let _ = files::remove(&place(root));
 }
 
 impl<'a> Entry<'a> {

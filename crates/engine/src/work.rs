@@ -216,7 +216,8 @@ fn panic_message(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-/// The project's files that a stage reads are still those that its recipe was cooked from.
+/// The project's files that a stage reads and the programs that it runs are still those that its
+/// recipe was cooked from.
 fn hold_still(project: &Project, stage: &Stage) -> Result<(), Failure> {
     for plug in stage.inputs.iter().flat_map(|port| &port.plugs) {
         if let Plug::Data { path, .. } = plug
@@ -226,7 +227,13 @@ fn hold_still(project: &Project, stage: &Stage) -> Result<(), Failure> {
             return Err(Failure::new(format!("`{path}` changed while it was read; run again")));
         }
     }
-    Ok(())
+    let tools = stage.kind.surroundings(&stage.params).tools;
+    match project.outside.changed(&project.root, &tools) {
+        Some(tool) => {
+            Err(Failure::new(format!("the program `{tool}` changed during the run; run again")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Links every input under a name with its own extension, so that a kind can tell its format.

@@ -344,3 +344,28 @@ fn a_tool_that_path_cannot_name_is_told() {
     let message = lab.run().expect("failed 1").failure("s").message.clone();
     assert!(message.contains("cannot be on PATH, which is divided by `:`"), "{message}");
 }
+
+#[test]
+fn a_program_that_changes_during_a_run_gives_no_outcome_under_what_it_was() {
+    for tool in ["./bin/own", "./bin"] {
+        let own = |more: &str| {
+            format!(
+                "kind = \"command\"\n{more}\n[params]\nrun = [\"./bin/own\"]\ntools = [{tool:?}]\n\
+                 outputs.out = \"out.txt\"\n"
+            )
+        };
+        let lab = Lab::new();
+        let path = lab.path("bin/own").display().to_string();
+        let edit = format!("printf '#!/bin/sh\\necho new > out.txt\\n' > {path}; echo > out.txt");
+        let lab = lab
+            .stage("first", &own(""))
+            .stage("edit", &script(&edit, "after = [\"first\"]"))
+            .stage("then", &(own("after = [\"edit\"]") + "environment.X = \"1\"\n"));
+        lab.write("bin/own", "#!/bin/sh\necho old > out.txt\n");
+        crate::lab::make_executable(&lab.path("bin/own"));
+        let told = lab.run().failure("then").message.clone();
+        assert!(told.contains("changed during the run; run again"), "{told}");
+        lab.run().expect("ran 2, cached 1").ran(&["first", "then"]);
+        assert_eq!(lab.read("outputs/then/out.txt"), "new\n");
+    }
+}

@@ -262,3 +262,25 @@ fn a_look_at_what_is_stored_keeps_it_from_being_removed() {
     let error = try_collect(&lab, last(1)).unwrap_err();
     assert!(matches!(error, Error::Busy(_)), "{error}");
 }
+
+#[test]
+fn what_is_gone_is_remembered_no_longer() {
+    let lab =
+        Lab::new().data("old", "words").stage("c", "kind = \"count\"\ninputs.from = \"data.old\"");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    lab.run();
+    let old = lab.key("c");
+    let remembered = |name: &str| {
+        let bytes = std::fs::read(lab.path("outputs/store/stat")).unwrap();
+        bytes.windows(name.len()).any(|part| part == name.as_bytes())
+    };
+    let names = [format!("recipe:{old}"), "data:data/old.txt".to_owned()];
+    assert!(names.iter().all(|name| remembered(name)));
+    std::fs::rename(lab.path("data/old.txt"), lab.path("data/new.txt")).unwrap();
+    lab.edit("pipeline.toml", "data/old.txt", "data/new.txt");
+    lab.edit("stages/c.toml", "kind", "params.x = 2\nkind");
+    lab.run().expect("ran 1");
+    collect(&lab, last(1));
+    assert!(!names.iter().any(|name| remembered(name)));
+    assert!(remembered(&format!("recipe:{}", lab.key("c"))) && remembered("out:c/n/count.txt"));
+}

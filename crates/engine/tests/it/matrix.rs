@@ -16,13 +16,13 @@ use engine::lock::{Lock, LockedStage};
 use engine::project::{OUTPUTS_DIR, Project};
 use engine::verify;
 
-use crate::lab::{Lab, flip, make_writable, tamper};
+use crate::lab::{Lab, flip, make_pipe, make_writable, tamper};
 use crate::process::{OWN_PARTS, Orders, files_below, visible};
 use crate::rights::is_done_without_rights;
 
 type Damage = (&'static str, fn(&Path));
 
-const DAMAGES: [Damage; 7] = [
+const DAMAGES: [Damage; 9] = [
     ("flipped", |path| if is_empty(path) { tamper(path, |b| b.push(1)) } else { flip(path) }),
     ("truncated", |path| tamper(path, |bytes| bytes.truncate(bytes.len() / 2))),
     ("emptied", |path| tamper(path, Vec::clear)),
@@ -34,6 +34,14 @@ const DAMAGES: [Damage; 7] = [
     ("replaced by a dangling link", |path| {
         fs::remove_file(path).unwrap();
         std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap();
+    }),
+    ("replaced by a pipe", |path| {
+        fs::remove_file(path).unwrap();
+        make_pipe(path);
+    }),
+    ("replaced by what never ends", |path| {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
     }),
     ("made unreadable", |path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();

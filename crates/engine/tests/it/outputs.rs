@@ -1,7 +1,9 @@
 //! `outputs/STAGE/` is an exact copy of what the stage yielded, and nothing done there goes deeper.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::lab::{Lab, flip, make_writable};
 
@@ -50,6 +52,17 @@ fn a_stale_file_is_removed() {
 }
 
 #[test]
+fn a_stranger_among_the_outputs_is_named() {
+    let lab = ran();
+    lab.write("outputs/t/leaves/x/mine.txt", "mine");
+    let found = lab.verify();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].message, "`outputs/t/leaves/x/mine.txt` is no output of stage `t`");
+    assert_eq!(found[0].code, 3);
+    is_restored(&lab);
+}
+
+#[test]
 fn a_directory_in_place_of_a_file_gives_way_and_the_other_way_round() {
     let lab = ran();
     fs::remove_file(lab.path("outputs/size/n/count.txt")).unwrap();
@@ -93,6 +106,63 @@ fn an_output_is_read_only_and_no_edit_of_it_reaches_the_store() {
 }
 
 #[test]
+fn whoever_looks_sees_what_a_stage_yielded_once_and_never_a_mixture() {
+    let letters = "abcdefghijklmnopqrstuvwxyz";
+    let lab = Lab::new().stage("f", "kind = \"flock\"\nparams.text = \"one\"");
+    lab.run();
+    let is_over = AtomicBool::new(false);
+    let look = || {
+        let mut mixtures = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            // As one who keeps the directory open, whatever takes its name.
+            let dir = fs::File::open(lab.path("outputs/f/flock")).unwrap();
+            let read = |letter: char| {
+                let file = rustix::fs::openat(
+                    &dir,
+                    letter.to_string(),
+                    rustix::fs::OFlags::RDONLY,
+                    rustix::fs::Mode::empty(),
+                );
+                std::io::read_to_string(fs::File::from(file.ok()?)).ok()
+            };
+            let texts: BTreeSet<_> = letters.chars().filter_map(read).collect();
+            mixtures += usize::from(texts.len() > 1);
+        }
+        mixtures
+    };
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(look);
+        for i in 0..30 {
+            let (old, new) = if i % 2 == 0 { ("one", "two") } else { ("two", "one") };
+            lab.edit("stages/f.toml", old, new);
+            lab.run();
+        }
+        is_over.store(true, Ordering::SeqCst);
+        assert_eq!(looking.join().unwrap(), 0);
+    });
+    assert_eq!(lab.read("outputs/f/flock/a"), "one");
+}
+
+#[test]
+fn what_did_not_change_is_taken_over_and_stays_apart_from_the_store() {
+    let lab = Lab::new().stage("t", "kind = \"tree\"\nparams.text = \"abc\"");
+    lab.run();
+    let inode =
+        |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(lab.path(name)).unwrap());
+    let before = inode("outputs/t/leaves/a/leaf");
+    lab.edit("stages/t.toml", "abc", "abd");
+    lab.run().expect("ran 1");
+    assert_eq!(inode("outputs/t/leaves/a/leaf"), before);
+    assert_eq!(lab.read("outputs/t/leaves/d/leaf"), "d");
+    assert!(!lab.path("outputs/t/leaves/c").exists());
+    let links = |path| std::os::unix::fs::MetadataExt::nlink(&fs::metadata(path).unwrap());
+    assert_eq!(links(lab.path("outputs/t/leaves/a/leaf")), 1);
+    assert!(lab.objects("t").into_iter().all(|object| links(object) == 1));
+    lab.run().expect("cached 1");
+    lab.verify_clean();
+}
+
+#[test]
 fn outputs_are_made_on_another_file_system_than_the_store() {
     let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let lab = Lab::diamond().stage("t", "kind = \"tree\"\nparams.text = \"xy\"");
@@ -105,6 +175,7 @@ fn outputs_are_made_on_another_file_system_than_the_store() {
     is_restored(&lab);
     let left = |dir: &str| fs::read_dir(lab.path(dir)).unwrap().count();
     assert_eq!((left("outputs/size/n"), left("outputs/store/scratch")), (1, 0));
+    assert_eq!(left("outputs/.scratch"), 0);
 }
 
 #[test]

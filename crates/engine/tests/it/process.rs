@@ -237,7 +237,7 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The parts of `outputs` that are no stage's.
-pub(crate) const OWN_PARTS: [&str; 3] = ["store", "runs", "failed"];
+pub(crate) const OWN_PARTS: [&str; 4] = ["store", "runs", "failed", ".scratch"];
 
 /// The files that people see, with their bytes.
 pub(crate) fn visible(lab: &Lab) -> Vec<(PathBuf, Vec<u8>)> {
@@ -252,7 +252,9 @@ pub(crate) fn visible(lab: &Lab) -> Vec<(PathBuf, Vec<u8>)> {
 pub(crate) fn nothing_is_left(lab: &Lab, story: &str) {
     let is_rest = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        name.starts_with(".tmp") || path.starts_with("outputs/store/scratch")
+        name.starts_with(".tmp")
+            || path.starts_with("outputs/store/scratch")
+            || path.starts_with("outputs/.scratch")
     };
     let rest: Vec<_> = files_below(lab.root()).into_iter().filter(is_rest).collect();
     assert!(rest.is_empty(), "{story}: {rest:?}");

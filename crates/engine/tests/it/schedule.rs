@@ -8,6 +8,7 @@ use engine::project::{OUTPUTS_DIR, Project};
 use engine::schedule::{self, Event, Job, Observer, Status};
 
 use crate::lab::Lab;
+use crate::process::Orders;
 use crate::ran::Told;
 
 #[test]
@@ -122,8 +123,8 @@ fn stages_with_the_same_recipe_do_the_work_once() {
 
 #[test]
 fn a_thread_that_waits_for_its_loop_never_waits_for_a_lock_on_top_of_it() {
-    // While `first` waits for its own parallel loop, its thread may pick up one of the others,
-    // which have the same recipe: they become ready in the middle of the loop.
+    // Were the thread of `first` one of a pool, it might pick up one of the others while it waits
+    // for its own parallel loop: they have the same recipe and become ready in the middle of it.
     for jobs in [1, 3] {
         let mut lab = Lab::new().stage("first", "kind = \"parallel\"").with_jobs(jobs);
         lab = lab.stage("pause", "kind = \"slow\"");
@@ -131,6 +132,40 @@ fn a_thread_that_waits_for_its_loop_never_waits_for_a_lock_on_top_of_it() {
             lab = lab.stage(&format!("p{i}"), "kind = \"parallel\"\nafter = [\"pause\"]");
         }
         lab.run().expect("ran 2, cached 4");
+    }
+}
+
+#[test]
+fn no_stage_runs_on_a_thread_that_may_have_to_do_the_work_of_another() {
+    let lab = Lab::new().stage("t", "kind = \"thread\"");
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/t/out.txt"), "its own");
+}
+
+#[test]
+fn large_data_that_many_stages_read_are_hashed_while_others_become_ready() {
+    const SIZE: u64 = 64 << 20;
+    let mut lab = Lab::new().data("small", "words");
+    for i in 0..3 {
+        lab = lab.data(&format!("large{i}"), "");
+        let file =
+            std::fs::File::options().write(true).open(lab.path(&format!("data/large{i}.txt")));
+        file.unwrap().set_len(SIZE + i).unwrap();
+        lab = lab.stage(&format!("t{i}"), &format!("kind = \"dig\"\nparams.text = \"{i}\"")).stage(
+            &format!("large{i}"),
+            &format!("kind = \"span\"\ninputs.from = \"data.large{i}\""),
+        );
+        for j in 0..4 {
+            let text = format!(
+                "kind = \"count\"\nparams.x = {j}\ninputs.from = \"data.small\"\nafter = [\"t{i}\"]"
+            );
+            lab = lab.stage(&format!("c{i}{j}"), &text);
+        }
+    }
+    for _ in 0..8 {
+        // A child, because a run that hangs must end.
+        Orders::run(lab.root()).end().result();
+        std::fs::remove_dir_all(lab.path("outputs")).unwrap();
     }
 }
 
@@ -156,6 +191,15 @@ fn a_run_waits_for_a_lock_and_stops_waiting_when_cancelled() {
     drop(lock);
     lab.cancel.store(false, Ordering::SeqCst);
     lab.run().expect("ran 1, cached 1");
+}
+
+#[test]
+fn a_store_that_cannot_be_kept_from_a_collection_is_not_used() {
+    let lab = Lab::new().stage("a", "kind = \"text\"");
+    lab.write("outputs/store/locks/use/inside", "");
+    let told = lab.try_run().unwrap_err().to_string();
+    assert!(told.contains("outputs/store/locks/use`"), "{told}");
+    assert!(!lab.path("outputs/a").exists());
 }
 
 #[test]
@@ -187,6 +231,20 @@ fn forced_work_that_is_not_reproducible_is_a_conflict() {
     let findings = lab.verify();
     assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [7]);
     assert!(findings[0].message.contains("`out.txt`"), "{findings:?}");
+}
+
+#[test]
+fn a_conflict_tells_when_these_bytes_were_first_seen_and_not_others_of_that_key() {
+    let lab = Lab::new().stage("c", "kind = \"clock\"");
+    lab.run().expect("ran 1");
+    std::fs::remove_dir_all(lab.path("outputs/store")).unwrap();
+    let second = lab.run().expect("ran 1");
+    let project = lab.project();
+    let started = project.runs.find("@").unwrap().observed.started;
+    assert_ne!(project.runs.find("@-1").unwrap().run, second.run);
+    lab.force(&["c"]).expect("ran 1");
+    let conflicts = project.store.conflicts().unwrap();
+    assert_eq!(conflicts[0].stands.seen.as_ref().unwrap().time, started);
 }
 
 #[test]

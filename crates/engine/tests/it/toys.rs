@@ -22,7 +22,8 @@ use crate::labour::{DIG, FORGE};
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
-    &ROGUE, &BAND, &PARALLEL, &PLACES, &SERVICE, &PROGRAM, &COMMAND, &DIG, &FORGE,
+    &ROGUE, &BAND, &PARALLEL, &PLACES, &THREAD, &SPAN, &FLOCK, &SERVICE, &PROGRAM, &COMMAND, &DIG,
+    &FORGE,
 ];
 
 /// The real thing.
@@ -170,6 +171,17 @@ static COUNT: Toy = Toy {
     ..PLAIN
 };
 
+/// Tells the size of the file it is given without reading it.
+static SPAN: Toy = Toy {
+    name: "span",
+    inputs: || any_input(Arity::One),
+    run: |context| {
+        let n_bytes = fs::metadata(context.input("from"))?.len();
+        context.write("out", n_bytes.to_string().as_bytes())
+    },
+    ..PLAIN
+};
+
 /// Fails with a cause, after it wrote something.
 static FAIL: Toy = Toy {
     name: "fail",
@@ -243,6 +255,23 @@ static TREE: Toy = Toy {
             let dir = context.output("out").join(letter.to_string());
             fs::create_dir_all(&dir)?;
             fs::write(dir.join("leaf"), letter.to_string())?;
+        }
+        Ok(())
+    },
+    ..PLAIN
+};
+
+/// Writes its parameter into a file for each letter of the alphabet.
+static FLOCK: Toy = Toy {
+    name: "flock",
+    params: text_param,
+    outputs: |_| vec![Output::new("out", "tree", "flock")],
+    run: |context| {
+        let params: Value = context.params()?;
+        fs::create_dir_all(context.output("out"))?;
+        for letter in 'a'..='z' {
+            let text = params["text"].as_str().unwrap_or_default();
+            fs::write(context.output("out").join(letter.to_string()), text)?;
         }
         Ok(())
     },
@@ -347,7 +376,7 @@ static PLACES: Toy = Toy {
     ..PLAIN
 };
 
-/// Works in a parallel loop of its own, on the threads of the run.
+/// Works in a parallel loop of its own, on the threads of the pool.
 static PARALLEL: Toy = Toy {
     name: "parallel",
     inputs: || any_input(Arity::Optional),
@@ -355,6 +384,16 @@ static PARALLEL: Toy = Toy {
         let pause = |_| std::thread::sleep(Duration::from_millis(1));
         (0..300).into_par_iter().for_each(pause);
         context.write("out", b"x")
+    },
+    ..PLAIN
+};
+
+/// Tells whether its thread is one of a pool, where it might have to do another stage's work.
+static THREAD: Toy = Toy {
+    name: "thread",
+    run: |context| {
+        let is_own = rayon::current_thread_index().is_none();
+        context.write("out", if is_own { b"its own" } else { b"a pool's" })
     },
     ..PLAIN
 };

@@ -3,14 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use engine::project;
 use engine::schedule::Report;
 use engine::stat::Signature;
+use engine::verify;
 use engine::witness::{self, Answer, Question};
 
-use crate::lab::{Lab, flip, make_writable};
+use crate::lab::{Lab, flip, make_executable, make_pipe, make_writable, tamper};
 
 /// Longer ago than a change that might hide a second one.
 const SETTLED: Duration = Duration::from_millis(60);
@@ -90,6 +91,24 @@ const CHANGES: &[Change<fn(&Lab)>] = &[
     }),
     ("an object", |lab| flip(&lab.objects("a")[0])),
     ("an object is gone", |lab| fs::remove_file(&lab.objects("t")[0]).unwrap()),
+    ("an outcome is gone", |lab| {
+        fs::remove_file(lab.document("outcomes", &lab.key("both"))).unwrap();
+    }),
+    ("a recipe is gone", |lab| {
+        fs::remove_file(lab.document("recipes", &lab.key("both"))).unwrap();
+    }),
+    ("the outcomes are gone", |lab| {
+        fs::remove_dir_all(lab.path("outputs/store/outcomes")).unwrap();
+    }),
+    ("the keys that stages last had", |lab| {
+        fs::remove_file(lab.path("outputs/runs/last.json")).unwrap();
+    }),
+    ("a stranger among the outputs", |lab| lab.write("outputs/t/mine.txt", "mine")),
+    ("a stranger deep among the outputs", |lab| lab.write("outputs/t/leaves/x/mine", "mine")),
+    ("an output is a pipe", |lab| {
+        fs::remove_file(lab.path("outputs/both/out.txt")).unwrap();
+        make_pipe(&lab.path("outputs/both/out.txt"));
+    }),
     ("the lock", |lab| lab.edit("pipeline.lock", "text", "texd")),
     ("the lock is gone", |lab| fs::remove_file(lab.path("pipeline.lock")).unwrap()),
     ("the store is gone", |lab| fs::remove_dir_all(lab.path("outputs/store")).unwrap()),
@@ -108,6 +127,33 @@ fn any_change_ends_the_answer() {
         assert_eq!(recall(&lab, false), None, "{what}");
         assert_eq!(recall(&lab, true), None, "{what}");
     }
+}
+
+#[test]
+fn a_document_of_the_store_that_is_damaged_in_place_ends_the_answer_once_it_is_found() {
+    for part in ["outcomes", "recipes"] {
+        let (lab, _) = witnessed();
+        tamper(&lab.document(part, &lab.key("both")), |bytes| bytes.push(b'x'));
+        assert_eq!(recall(&lab, true), None, "{part}");
+        // Who found it, as `verify` does, makes the next run look for itself.
+        assert_eq!(verify::exit_code(&lab.verify()), 5, "{part}");
+        witness::forget(lab.root());
+        assert_eq!(recall(&lab, false), None, "{part}");
+        lab.run();
+        lab.verify_clean();
+    }
+}
+
+#[test]
+fn a_file_that_says_it_is_from_the_future_is_witnessed_like_any_other() {
+    let (lab, _) = witnessed();
+    for path in ["data/words.txt", "stages/a.toml"] {
+        let file = fs::File::options().write(true).open(lab.path(path)).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(9_000_000)).unwrap();
+    }
+    std::thread::sleep(SETTLED);
+    let answer = remember(&lab);
+    assert_eq!(recall(&lab, false), Some(answer));
 }
 
 #[test]
@@ -158,7 +204,7 @@ fn with_program() -> Lab {
     lab.write("parts/deep/a.txt", "a");
     lab.write("tools/lister", "#!/bin/sh\necho said; echo $COLOUR > out.txt\n");
     make_executable(&lab.path("tools/lister"));
-    lab.write("earlier/other", "");
+    lab.write("earlier/lister", "not to be executed");
     let path = format!("{}:{}", lab.path("earlier").display(), lab.path("tools").display());
     lab.request.environment = vec![("PATH".to_owned(), path), ("HOME".to_owned(), "/".to_owned())];
     std::thread::sleep(SETTLED);
@@ -168,11 +214,6 @@ fn with_program() -> Lab {
     assert_eq!(recall(&lab, false), Some(answer.clone()));
     assert_eq!(recall(&lab, true), Some(answer));
     lab
-}
-
-fn make_executable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
@@ -187,6 +228,9 @@ fn whatever_a_program_rests_on_ends_the_answer() {
         ("another program of its name that is found first", |lab| {
             fs::copy(lab.path("tools/lister"), lab.path("earlier/lister")).unwrap();
         }),
+        ("a file of its name that is found first becomes a program", |lab| {
+            make_executable(&lab.path("earlier/lister"));
+        }),
         ("another PATH", |lab| lab.request.environment[0].1 = "/nowhere".to_owned()),
         ("a variable that it is passed", |lab| {
             lab.request.environment.push(("COLOUR".to_owned(), "red".to_owned()));
@@ -197,6 +241,27 @@ fn whatever_a_program_rests_on_ends_the_answer() {
         change(&mut lab);
         assert_eq!(recall(&lab, false), None, "{what}");
     }
+}
+
+#[test]
+fn a_program_that_is_named_by_path_is_looked_up_nowhere() {
+    let mut lab = with_program();
+    let path = lab.path("tools/lister").display().to_string();
+    lab.edit("stages/list.toml", "\"lister\"", &format!("{path:?}"));
+    make_executable(&lab.path("earlier/lister"));
+    lab.request.environment.push(("COLOUR".to_owned(), "blue".to_owned()));
+    std::thread::sleep(SETTLED);
+    lab.run().expect("ran 1");
+    let answer = remember(&lab);
+    assert_eq!(recall(&lab, false), Some(answer));
+}
+
+#[test]
+fn what_comes_and_goes_beside_a_program_has_no_say() {
+    let lab = with_program();
+    lab.write("earlier/other", "");
+    lab.write("tools/other", "");
+    assert!(recall(&lab, false).is_some());
 }
 
 #[test]
