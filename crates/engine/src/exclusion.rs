@@ -14,7 +14,7 @@ use nix::libc;
 
 use crate::digest::Digest;
 use crate::faults::{Operation, pass};
-use crate::files::make_parent;
+use crate::files::{self, make_parent};
 
 /// A lock that can be taken. It is given back when the value is dropped.
 #[derive(Debug)]
@@ -46,8 +46,7 @@ impl Lock {
 
     /// Opens a lock that exists, where nothing can be written: it can be shared.
     pub(crate) fn open_to_share(path: PathBuf) -> io::Result<Lock> {
-        pass(Operation::Open, &path).map_err(|error| at(&path, error))?;
-        let file = File::open(&path).map_err(|error| at(&path, error))?;
+        let file = files::open(&path).map_err(|error| at(&path, error))?;
         Ok(Lock { file, path, start: 0, len: 0 })
     }
 

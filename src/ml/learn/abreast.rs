@@ -17,7 +17,7 @@ const MAX_LEAVES: usize = u64::BITS as usize;
 
 /// How rows find their leaves in a tree.
 enum Way<'a> {
-    Masks(Masks),
+    Masks(Box<Masks>),
     Walk(&'a Tree),
 }
 
@@ -73,7 +73,7 @@ pub(super) fn add_values(trees: &[Tree], rows: &[f64], width: usize, sums: &mut 
 
 impl Way<'_> {
     fn of(tree: &Tree) -> Way<'_> {
-        Masks::of(tree).map_or(Way::Walk(tree), Way::Masks)
+        Masks::of(tree).map_or(Way::Walk(tree), |masks| Way::Masks(Box::new(masks)))
     }
 }
 
