@@ -11,7 +11,8 @@ pub(crate) fn room() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-tools")
 }
 
-/// An environment of Python below `target` with these packages from PyPI, made when it is not there.
+/// An environment of Python below `target` with these packages from PyPI, made when it is not
+/// there.
 pub(crate) fn python(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let environment = room().join(name);
     // Written last: an environment that was left half made is made again.

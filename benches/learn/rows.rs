@@ -1,5 +1,5 @@
-//! The tables that are learnt from: 20 numbers per row and a class, by a formula with what tables of
-//! customers have: effects that are straight, bent, and only there in company of another.
+//! The tables that are learnt from: 20 numbers per row and a class, by a formula with what real
+//! tables have: effects that are straight, bent, and only there in company of another.
 //!
 //! Written as raw little-endian 64-bit floats, all features of a row, then its class as 0 or 1, so
 //! that every tool reads them at once and the same way.

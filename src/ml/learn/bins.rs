@@ -91,9 +91,9 @@ fn code(value: f64) -> Option<u32> {
 }
 
 impl Binned {
-    /// Cuts rows of `width` numbers, one after the other in `rows`, into at most `max_bins` bins, 2
-    /// to `MAX_BINS`. NaN is missing. `is_categorical` tells the features whose numbers are codes of
-    /// categories; one that it lacks is none.
+    /// Cuts rows of `width` numbers, one after the other in `rows`, into at most `max_bins` bins,
+    /// which is 2 to `MAX_BINS`. NaN is missing. `is_categorical` tells the features whose numbers
+    /// are codes of categories; one that it lacks is none.
     pub(super) fn new(
         rows: &[f64],
         width: usize,

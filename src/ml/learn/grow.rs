@@ -7,15 +7,19 @@
 //! written in preorder either way. Knows no loss and no classes: what rows add to the sums, and
 //! which of them take part, is told by the caller.
 
+mod search;
+mod waiting;
+
 use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
 use super::bins::{Binned, Cut};
-use super::split::{BinSet, Column, Question, Rule, Split, Whole};
+use super::split::{Question, Rule, Split, Whole};
 use super::sums::{Sum, Term};
 use super::tree::{Ask, Node};
 use crate::ml::random::Random;
+use waiting::{Open, Waiting};
 
 /// When to stop, and what is tried.
 #[derive(Clone, Debug)]
@@ -102,61 +106,6 @@ struct Draft {
     n: u64,
     value: f64,
     split: Option<(Split, [usize; 2])>,
-}
-
-/// A node that may be split.
-struct Open {
-    draft: usize,
-    depth: u32,
-    whole: Whole,
-    /// The sums per bin of all features; empty where only some are tried.
-    sums: Vec<Sum>,
-    split: Split,
-}
-
-impl PartialEq for Open {
-    fn eq(&self, other: &Open) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Open {}
-
-impl PartialOrd for Open {
-    fn partial_cmp(&self, other: &Open) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The one that gains most is the greatest; of equal ones the one that was made first.
-impl Ord for Open {
-    fn cmp(&self, other: &Open) -> std::cmp::Ordering {
-        self.split.gain.total_cmp(&other.split.gain).then(other.draft.cmp(&self.draft))
-    }
-}
-
-/// Nodes that wait to be split.
-enum Waiting {
-    /// The last one first.
-    Stack(Vec<Open>),
-    /// The one that gains most first.
-    Best(BinaryHeap<Open>),
-}
-
-impl Waiting {
-    fn push(&mut self, open: Open) {
-        match self {
-            Waiting::Stack(stack) => stack.push(open),
-            Waiting::Best(heap) => heap.push(open),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Open> {
-        match self {
-            Waiting::Stack(stack) => stack.pop(),
-            Waiting::Best(heap) => heap.pop(),
-        }
-    }
 }
 
 struct Grower<'a> {
@@ -336,79 +285,6 @@ impl Grower<'_> {
         sums
     }
 
-    /// The best split over all features, from the sums of the node.
-    fn best_of_all(&mut self, whole: &Whole, sums: &[Sum], random: &mut Random) -> Option<Split> {
-        let mut best = None;
-        for k in 0..self.growth.features.len() {
-            let sums = &sums[self.starts[k]..self.starts[k + 1]];
-            let mut used = BinSet::default();
-            for (bin, sum) in sums[..sums.len() - 1].iter().enumerate() {
-                if sum.n > 0 {
-                    used = used.with(bin as u8);
-                }
-            }
-            let column = self.column(self.growth.features[k], sums, used);
-            if !column.is_constant() {
-                keep_better(&mut best, self.best_of(whole, &column, random));
-            }
-        }
-        best
-    }
-
-    /// The best split over features that are drawn without replacement, until enough of them that
-    /// differ within the node were tried.
-    fn best_of_drawn(&mut self, draft: usize, whole: &Whole, random: &mut Random) -> Option<Split> {
-        let Draft { start, end, .. } = self.drafts[draft];
-        let (mut best, mut n_tried) = (None, 0);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for i in 0..self.order.len() {
-            random.draw(&mut self.order[i..], 1);
-            let feature = self.order[i];
-            let n_bins = self.binned.cut(feature).n_bins();
-            let bins = self.binned.column(feature);
-            let mut used = BinSet::default();
-            for member in &self.members[start..end] {
-                let bin = bins[member.row as usize];
-                scratch[usize::from(bin)].add(member.term);
-                used = used.with(bin);
-            }
-            let touched = used;
-            if used.has(n_bins as u8) {
-                used = used.without(n_bins as u8);
-            }
-            let column = self.column(feature, &scratch[..=n_bins], used);
-            if !column.is_constant() {
-                n_tried += 1;
-                keep_better(&mut best, self.best_of(whole, &column, random));
-            }
-            for bin in touched.iter() {
-                scratch[usize::from(bin)] = Sum::default();
-            }
-            if n_tried == self.growth.max_features {
-                break;
-            }
-        }
-        self.scratch = scratch;
-        best
-    }
-
-    fn column<'b>(&self, feature: usize, sums: &'b [Sum], used: BinSet) -> Column<'b> {
-        let monotone = self.growth.monotone.get(feature).copied().unwrap_or(0);
-        Column { feature, sums, used, monotone }
-    }
-
-    fn best_of(&self, whole: &Whole, column: &Column<'_>, random: &mut Random) -> Option<Split> {
-        let rule = &self.growth.rule;
-        match self.binned.cut(column.feature) {
-            Cut::Codes(_) => rule.by_category(whole, column),
-            Cut::Edges(edges) if self.growth.draw_thresholds => {
-                let place = draw_place(edges, column.used, random)?;
-                rule.at(whole, column, place)
-            }
-            Cut::Edges(_) => rule.by_number(whole, column),
-        }
-    }
-
     /// Moves the rows that go left to the front of the node and returns where the others start.
     /// Both keep their order.
     fn partition(&mut self, start: usize, end: usize, split: &Split) -> usize {
@@ -487,30 +363,4 @@ fn add(bins: &[u8], members: &[Member], sums: &mut [Sum]) {
     for member in members {
         sums[usize::from(bins[member.row as usize])].add(member.term);
     }
-}
-
-fn keep_better(best: &mut Option<Split>, found: Option<Split>) {
-    let Some(found) = found else { return };
-    let wins = |best: &Split| {
-        found.gain > best.gain || found.gain == best.gain && found.feature < best.feature
-    };
-    if best.as_ref().is_none_or(wins) {
-        *best = Some(found);
-    }
-}
-
-/// The bin below a threshold that is drawn evenly between the least and the greatest value of the
-/// node, as far as bins tell them (Geurts, Ernst and Wehenkel 2006). `None` when all values are in
-/// one bin.
-fn draw_place(edges: &[f64], used: BinSet, random: &mut Random) -> Option<u8> {
-    let mut bins = used.iter();
-    let first = bins.next()?;
-    let last = bins.last().unwrap_or(first);
-    if first == last {
-        return Some(first);
-    }
-    let (low, high) = (edges[usize::from(first)], edges[usize::from(last) - 1]);
-    let threshold = low + random.uniform() * (high - low);
-    let place = edges.partition_point(|edge| *edge <= threshold).saturating_sub(1);
-    Some(place.clamp(usize::from(first), usize::from(last) - 1) as u8)
 }

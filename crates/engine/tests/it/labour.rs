@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, Output};
 use engine::params::{Param, Type};
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::toys::{PLAIN, Toy, any_input};
@@ -54,5 +55,27 @@ pub(super) static FORGE: Toy = Toy {
     run: |context| work(context, true),
     params: work_params,
     outputs: |_| vec![Output::new("out", "tree", "leaves")],
+    ..PLAIN
+};
+
+/// Works in a parallel loop of its own, on the threads of the pool.
+pub(crate) static PARALLEL: Toy = Toy {
+    name: "parallel",
+    inputs: || any_input(Arity::Optional),
+    run: |context| {
+        let pause = |_| std::thread::sleep(Duration::from_millis(1));
+        (0..300).into_par_iter().for_each(pause);
+        context.write("out", b"x")
+    },
+    ..PLAIN
+};
+
+/// Tells whether its thread is one of a pool, where it might have to do another stage's work.
+pub(crate) static THREAD: Toy = Toy {
+    name: "thread",
+    run: |context| {
+        let is_own = rayon::current_thread_index().is_none();
+        context.write("out", if is_own { b"its own" } else { b"a pool's" })
+    },
     ..PLAIN
 };

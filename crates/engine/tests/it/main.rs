@@ -26,6 +26,7 @@ mod full;
 mod gc;
 mod golden;
 mod graph;
+mod harm;
 mod killed;
 mod lock;
 mod matrix;

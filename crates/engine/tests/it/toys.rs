@@ -14,10 +14,9 @@ use engine::command::Command;
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, FILE, GateFailed, Goal, Input, Kind, Output, Role};
 use engine::params::{Complaint, Param, Type};
-use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::labour::{DIG, FORGE};
+use crate::labour::{DIG, FORGE, PARALLEL, THREAD};
 
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
@@ -372,28 +371,6 @@ static PLACES: Toy = Toy {
         let params: Value = context.params()?;
         let mut paths = params["paths"].as_array().into_iter().flatten().filter_map(Value::as_str);
         paths.try_for_each(|path| context.write(path, path.as_bytes()))
-    },
-    ..PLAIN
-};
-
-/// Works in a parallel loop of its own, on the threads of the pool.
-static PARALLEL: Toy = Toy {
-    name: "parallel",
-    inputs: || any_input(Arity::Optional),
-    run: |context| {
-        let pause = |_| std::thread::sleep(Duration::from_millis(1));
-        (0..300).into_par_iter().for_each(pause);
-        context.write("out", b"x")
-    },
-    ..PLAIN
-};
-
-/// Tells whether its thread is one of a pool, where it might have to do another stage's work.
-static THREAD: Toy = Toy {
-    name: "thread",
-    run: |context| {
-        let is_own = rayon::current_thread_index().is_none();
-        context.write("out", if is_own { b"its own" } else { b"a pool's" })
     },
     ..PLAIN
 };
