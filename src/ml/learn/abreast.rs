@@ -3,8 +3,8 @@
 //!
 //! In a tree of at most 64 leaves every split has a mask of the leaves that are out of reach when a
 //! row goes right. A row's leaf is the first that no split it fails takes away (QuickScorer,
-//! Lucchese et al. 2015). All splits are asked of 16 rows side by side, without a branch that could be
-//! foreseen wrongly. Larger trees, and those that ask for categories, are walked. A row's sum is
+//! Lucchese et al. 2015). All splits are asked of 16 rows side by side, without a branch that could
+//! be foreseen wrongly. Larger trees, and those that ask for categories, are walked. A row's sum is
 //! added up in the order of the trees either way.
 
 use super::tree::{Ask, Tree};
