@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::canonical::seal;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::{Source, Sources};
@@ -22,14 +21,23 @@ use crate::{files, lock, outputs};
 /// The variable in whose directories programs are looked up.
 const PATH: &str = "PATH";
 
+/// The parts of the store that have a document per key.
+pub(crate) const DOCUMENTS: [&str; 2] = ["outcomes", "recipes"];
+
+/// Where a key has its document, relative to the root of the project.
+pub(crate) fn document(part: &str, key: &Digest) -> String {
+    let hex = key.to_string();
+    format!("{OUTPUTS_DIR}/store/{part}/{}/{}", &hex[..2], &hex[2..])
+}
+
 /// Everything that had a say.
 #[derive(Default)]
 pub(crate) struct Looked {
     pub(crate) seen: Vec<Seen>,
     /// The names of variables of the caller's environment.
     pub(crate) variables: BTreeSet<String>,
-    /// Per stage its key, which is the digest of its recipe, and the digest of its outcome's file.
-    pub(crate) kept: Vec<(Digest, Digest)>,
+    /// Per stage its key, and how its outcome and its recipe were.
+    pub(crate) kept: Vec<(Digest, [Signature; 2])>,
 }
 
 /// Collects what had a say in a run.
@@ -141,17 +149,18 @@ impl<'a> Looker<'a> {
     /// The documents of a key. Ten thousand files are dear to look at each time, so that it is
     /// their directories, of which there are a few hundred: nothing came or went.
     fn kept(&mut self, report: &Report) -> Option<()> {
-        let outcome = report.outcome()?;
-        let hex = outcome.key.to_string();
-        for part in ["outcomes", "recipes"] {
+        let key = report.outcome()?.key;
+        let hex = key.to_string();
+        for part in DOCUMENTS {
             let shelf = format!("{OUTPUTS_DIR}/store/{part}/{}", &hex[..2]);
             if self.shelves.insert(shelf.clone()) {
                 self.own_dir(shelf)?;
             }
-            // After its directory: what goes later gives that another signature.
-            files::exists(&self.project.store.place(part, &outcome.key)).then_some(())?;
         }
-        self.looked.kept.push((outcome.key, Digest::of(&seal(outcome))));
+        // After their directories: what goes later gives those another signature.
+        let document = |part| self.signature(&document(part, &key));
+        let [outcome, recipe] = DOCUMENTS.map(document);
+        self.looked.kept.push((key, [outcome?, recipe?]));
         Some(())
     }
 

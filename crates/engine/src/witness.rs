@@ -8,8 +8,8 @@
 //! are hashed again.
 //!
 //! Of recipes and outcomes, which have no say in whether something has to be done, it looks at the
-//! directories, where one that is gone shows, and hashes them with `paranoid`. Whoever finds one
-//! damaged makes it be forgotten (`forget`).
+//! directories, where one that is gone shows, and with `paranoid` at each of them; hashing them is
+//! `verify`'s. Whoever finds one damaged makes it be forgotten (`forget`).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::Sources;
 use crate::graph::Graph;
-use crate::look::Looker;
+use crate::look::{DOCUMENTS, Looker, document};
 use crate::observed::Observation;
 use crate::project::{OUTPUTS_DIR, Project};
 use crate::schedule::Report;
@@ -30,7 +30,7 @@ use crate::stat::{Seen, Signature};
 use crate::{files, memory};
 
 /// The format of the file; a witness of another is none.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The largest file that is hashed without several threads.
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -69,8 +69,8 @@ struct Witness<'a> {
     read: Vec<(&'a str, Option<Digest>)>,
     #[serde(borrow)]
     seen: Vec<Entry<'a>>,
-    /// Keys, each with the digest of its outcome's file, for who trusts no directory.
-    kept: Vec<(Digest, Digest)>,
+    /// Keys, each with how its outcome and its recipe were, for who trusts no directory.
+    kept: Vec<(Digest, [Signature; 2])>,
     answer: Answer,
 }
 
@@ -112,16 +112,13 @@ pub fn recall(question: &Question, is_paranoid: bool) -> Option<Answer> {
     if !witness.seen.iter().all(&mut is_same) {
         return None;
     }
-    let mut is_whole = |part: &str, key: &Digest, digest: &Digest| {
-        let hex = key.to_string();
-        let path = format!("{OUTPUTS_DIR}/store/{part}/{}/{}", &hex[..2], &hex[2..]);
-        let found = hash_at(&root, &question.root, &path, &mut buffer);
-        found.is_some_and(|(_, found)| found == *digest)
+    let is_whole = |(part, key, before): (&str, &Digest, &Signature)| {
+        Signature::at(&root, &document(part, key)).as_ref() == Some(before)
     };
-    let mut are_whole = |(key, outcome): &(Digest, Digest)| {
-        is_whole("recipes", key, key) && is_whole("outcomes", key, outcome)
+    let are_whole = |(key, before): &(Digest, [Signature; 2])| {
+        DOCUMENTS.into_iter().zip(before).all(|(part, before)| is_whole((part, key, before)))
     };
-    (!is_paranoid || witness.kept.iter().all(&mut are_whole)).then_some(witness.answer)
+    (!is_paranoid || witness.kept.iter().all(are_whole)).then_some(witness.answer)
 }
 
 /// What is known of a file below an open directory once it is read. There may be very many, most of
