@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use engine::kind::Kind as _;
+use engine::params::Type;
+
 use crate::lab::Lab;
 
 /// The release build, made when it is not there yet: the comparison is the point of the test.
@@ -120,20 +123,99 @@ fn every_look_at_a_table_is_the_same_with_any_number_of_threads() {
     }
 }
 
-/// The example on another CPU: the oldest x86-64 with SSE4.2, one with AVX2 and FMA, and the widest
-/// that qemu knows.
+/// A project that trains every learner that is declared, with and without missing values and sets
+/// of categories where it takes them.
+fn every_learner() -> Lab {
+    let Type::Tagged { cases, .. } = pipeline::kinds::train::Train.params() else {
+        panic!("learners are declared as cases");
+    };
+    let lab = Lab::empty();
+    let mut rows = "a,b,whole,plan,left\n".to_owned();
+    for row in 0..1200_u64 {
+        let mixed = (row * 2_654_435_761) % 4_294_967_296;
+        let (a, b) = (mixed % 1999, (mixed >> 8) % 977);
+        let a = if row % 13 == 0 { String::new() } else { format!("{}.25", a) };
+        let plan = ["p", "q", "r", "s", "t", "u"][(mixed >> 16) as usize % 6];
+        let left = (mixed % 1999 > 1200) != ((mixed >> 16) % 6 < 2) || row % 17 == 0;
+        rows += &format!("{a},{b},{},{plan},{left}\n", b % 7);
+    }
+    lab.write("rows.csv", &rows);
+    lab.write(
+        "pipeline.toml",
+        "name = \"learners\"\nseed = 5\nstages = [\"train\"]\n[data]\nrows = \"rows.csv\"\n\
+         [defaults.columns]\nleft = \"target\"\n",
+    );
+    let mut stage = "kind = \"train\"\ninputs.train = \"data.rows\"\n".to_owned();
+    let native =
+        ", features = { numeric = { impute = \"none\" }, categorical = { encode = \"code\" } }";
+    for (learner, _) in cases {
+        let takes_missing = learner != "logistic_regression";
+        for (suffix, features) in [("", ""), ("-native", native)] {
+            if suffix.is_empty() || takes_missing {
+                stage += &format!(
+                    "[[variant]]\nname = \"{learner}{suffix}\"\n\
+                     params = {{ learner = \"{learner}\"{features} }}\n"
+                );
+            }
+        }
+    }
+    lab.write("stages/train.toml", &stage);
+    lab
+}
+
 #[test]
+fn every_learner_gives_the_same_bits_with_any_thread_count_build_and_cpu() {
+    let lock = |program: Option<PathBuf>, before: &[&str], threads: &str| {
+        let lab = every_learner();
+        let lab = if let Some(program) = program { lab.with_program(program) } else { lab };
+        let mut command = lab.command(&[before, &["run", "--jobs", threads]].concat());
+        command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lab.read("pipeline.lock")
+    };
+    let first = lock(None, &[], "1");
+    assert!(
+        first.contains("train@gradient_boosting-native") && first.contains("train@extra_trees")
+    );
+    for threads in ["2", "3", "8"] {
+        assert_eq!(lock(None, &[], threads), first, "{threads} threads");
+    }
+    let release = release();
+    assert_eq!(lock(Some(release.clone()), &[], "2"), first, "release");
+    if !emulator_is_there() {
+        return;
+    }
+    let program = release.display().to_string();
+    for cpu in CPUS {
+        let found = lock(Some(PathBuf::from(EMULATOR)), &["-cpu", cpu, &program], "2");
+        assert_eq!(found, first, "{cpu}");
+    }
+}
+
+/// The oldest x86-64 with SSE4.2, one with AVX2 and FMA, and the widest that qemu knows.
+const CPUS: [&str; 3] = ["Nehalem", "Haswell", "max"];
+
+const EMULATOR: &str = "qemu-x86_64";
+
 #[expect(clippy::print_stderr, reason = "a test that could not be made must be seen")]
+fn emulator_is_there() -> bool {
+    let is_there = Command::new(EMULATOR).arg("--version").output().is_ok();
+    if !is_there {
+        assert!(std::env::var_os("CI").is_none(), "`{EMULATOR}` must be there in CI");
+        eprintln!("SKIPPED: `{EMULATOR}` (Debian: qemu-user) is not there");
+    }
+    is_there
+}
+
+#[test]
 fn any_cpu_gives_the_committed_lock() {
-    let emulator = "qemu-x86_64";
-    if Command::new(emulator).arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "`{emulator}` must be there in CI");
-        eprintln!("SKIPPED: `{emulator}` (Debian: qemu-user) is not there");
+    if !emulator_is_there() {
         return;
     }
     let program = release().display().to_string();
-    for cpu in ["Nehalem", "Haswell", "max"] {
-        let lab = Lab::example().with_program(PathBuf::from(emulator));
+    for cpu in CPUS {
+        let lab = Lab::example().with_program(PathBuf::from(EMULATOR));
         lab.call(&["-cpu", cpu, &program, "run", "--no-serve", "--locked"]).expect(0);
     }
 }
