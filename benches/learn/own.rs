@@ -13,7 +13,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use pipeline::ml::learn::boosting::GradientBoosting;
 use pipeline::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
 use pipeline::ml::learn::logistic::LogisticRegression;
-use pipeline::ml::learn::{CategoricalRule, ClassWeight, Dataset, FeatureHints, Given, Predictor};
+use pipeline::ml::learn::{ClassWeight, Dataset, FeatureHints, Given, Predictor};
 use pipeline::ml::metrics::Curve;
 
 use crate::report::Round;
@@ -59,7 +59,9 @@ fn fit(learner: &str, dataset: &Dataset) -> anyhow::Result<Predictor> {
         seed: [0; 32],
     };
     Ok(match learner {
-        "gradient_boosting" => Predictor::Boosted(Given::new(boosting()).fit(dataset)?.boosted),
+        "gradient_boosting" => {
+            Predictor::Boosted(Given::new(GradientBoosting::default()).fit(dataset)?.boosted)
+        }
         "logistic_regression" => {
             let (c, max_iter, tol, fit_intercept) = (1.0, 100, 1e-8, true);
             let params = LogisticRegression { c, class_weight, max_iter, tol, fit_intercept };
@@ -70,28 +72,6 @@ fn fit(learner: &str, dataset: &Dataset) -> anyhow::Result<Predictor> {
         "decision_tree" => Predictor::Trees(Given::new(tree(Some(8))).fit(dataset)?),
         other => anyhow::bail!("no learner `{other}`"),
     })
-}
-
-fn boosting() -> GradientBoosting {
-    GradientBoosting {
-        n_estimators: 100,
-        learning_rate: 0.1,
-        num_leaves: 31,
-        max_depth: None,
-        min_child_samples: 20,
-        min_child_weight: 1e-3,
-        reg_alpha: 0.0,
-        reg_lambda: 0.0,
-        min_split_gain: 0.0,
-        subsample: 1.0,
-        colsample_bytree: 1.0,
-        max_bin: 255,
-        categorical: CategoricalRule::default(),
-        class_weight: ClassWeight::None,
-        early_stopping_rounds: 0,
-        hints: FeatureHints::default(),
-        seed: [0; 32],
-    }
 }
 
 /// Processor time of all threads, and time on the clock.

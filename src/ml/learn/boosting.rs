@@ -62,6 +62,31 @@ pub struct GradientBoosting {
     pub seed: [u8; 32],
 }
 
+impl Default for GradientBoosting {
+    /// LightGBM's defaults, with an arbitrary seed.
+    fn default() -> GradientBoosting {
+        GradientBoosting {
+            n_estimators: 100,
+            learning_rate: 0.1,
+            num_leaves: 31,
+            max_depth: None,
+            min_child_samples: 20,
+            min_child_weight: 1e-3,
+            reg_alpha: 0.0,
+            reg_lambda: 0.0,
+            min_split_gain: 0.0,
+            subsample: 1.0,
+            colsample_bytree: 1.0,
+            max_bin: MAX_BINS as u32,
+            categorical: CategoricalRule::default(),
+            class_weight: ClassWeight::None,
+            early_stopping_rounds: 0,
+            hints: FeatureHints::default(),
+            seed: [0; 32],
+        }
+    }
+}
+
 impl Limits for GradientBoosting {
     fn limits(&self) -> Result<(), LearnError> {
         let is_penalty = |x: f64| x >= 0.0 && x.is_finite();

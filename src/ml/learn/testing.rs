@@ -2,31 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::boosting::GradientBoosting;
-use super::{CategoricalRule, ClassWeight, Dataset, FeatureHints};
-
-/// Gradient boosting with LightGBM's defaults.
-pub(crate) fn boosting() -> GradientBoosting {
-    GradientBoosting {
-        n_estimators: 100,
-        learning_rate: 0.1,
-        num_leaves: 31,
-        max_depth: None,
-        min_child_samples: 20,
-        min_child_weight: 1e-3,
-        reg_alpha: 0.0,
-        reg_lambda: 0.0,
-        min_split_gain: 0.0,
-        subsample: 1.0,
-        colsample_bytree: 1.0,
-        max_bin: 255,
-        categorical: CategoricalRule::default(),
-        class_weight: ClassWeight::None,
-        early_stopping_rounds: 0,
-        hints: FeatureHints::default(),
-        seed: [1; 32],
-    }
-}
+use super::Dataset;
 
 /// A number in [0, 1) from two integers.
 pub(super) fn unit(i: u64, j: u64) -> f64 {

@@ -82,7 +82,7 @@ pub(crate) fn learners() -> [Learner; 5] {
                 n_estimators: 20,
                 subsample: 0.8,
                 colsample_bytree: 0.8,
-                ..crate::ml::learn::testing::boosting()
+                ..GradientBoosting::default()
             },
             [("b".to_owned(), -1)].into(),
         ),
@@ -253,7 +253,7 @@ fn a_column_that_names_rows_misleads_no_learner() {
 #[test]
 fn a_monotone_column_must_be_one_that_the_trees_see_as_a_number() {
     let table = table(200);
-    let boosting = crate::ml::learn::testing::boosting();
+    let boosting = GradientBoosting::default();
     let wrong = |name: &str| {
         let learner = Learner::GradientBoosting(boosting.clone(), [(name.to_owned(), 1)].into());
         let trained = train(all(&table), &columns(&table), None, &feature_params(), &learner);

@@ -4,13 +4,18 @@ use linfa::ParamGuard;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ml::learn::testing::{boosting, dataset, holed, take, unit};
+use crate::ml::learn::testing::{dataset, holed, take, unit};
 use crate::ml::learn::tree::{Ask, Node};
 use crate::ml::learn::{Given, Predictor};
 use crate::ml::metrics::Curve;
 
 fn small() -> GradientBoosting {
-    GradientBoosting { n_estimators: 8, num_leaves: 7, min_child_samples: 5, ..boosting() }
+    GradientBoosting {
+        n_estimators: 8,
+        num_leaves: 7,
+        min_child_samples: 5,
+        ..GradientBoosting::default()
+    }
 }
 
 fn fit(params: GradientBoosting, data: &Dataset) -> Boosted {
@@ -277,7 +282,7 @@ fn the_probabilities_are_lightgbms() {
             reg_lambda: number("reg_lambda"),
             class_weight: if balanced { ClassWeight::Balanced } else { ClassWeight::None },
             hints,
-            ..boosting()
+            ..GradientBoosting::default()
         };
         let expected: Vec<f64> = serde_json::from_value(case["probabilities"].clone()).unwrap();
         let found = probabilities(&fit(params, &data), &data);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::ml::learn::boosting::GradientBoosting;
 use crate::ml::learn::document::TreeDocument;
 use crate::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
-use crate::ml::learn::testing::{boosting, dataset};
+use crate::ml::learn::testing::dataset;
 use crate::ml::learn::tree::Tree;
 use crate::ml::learn::{ClassWeight, FeatureHints, Given, Predictor};
 use linfa::traits::Fit;
@@ -51,7 +51,7 @@ proptest! {
             min_child_samples: 3,
             subsample: 0.8,
             seed: [seed; 32],
-            ..boosting()
+            ..GradientBoosting::default()
         };
         let boosted = Given::new(params).fit(&data).unwrap().boosted;
         let row = data.records.row(which).to_vec();
@@ -69,7 +69,7 @@ proptest! {
     fn the_parts_add_up_to_the_margin(which in 0..300_usize) {
         let data = dataset(300, 6);
         let row = data.records.row(which).to_vec();
-        let boosted = Given::new(GradientBoosting { n_estimators: 20, ..boosting() });
+        let boosted = Given::new(GradientBoosting { n_estimators: 20, ..GradientBoosting::default() });
         let boosted = Predictor::Boosted(boosted.fit(&data).unwrap().boosted);
         let explanation = boosted.explain(&row).unwrap();
         let margin = explanation.base + explanation.parts.iter().sum::<f64>();
