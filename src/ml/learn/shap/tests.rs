@@ -69,7 +69,8 @@ proptest! {
     fn the_parts_add_up_to_the_margin(which in 0..300_usize) {
         let data = dataset(300, 6);
         let row = data.records.row(which).to_vec();
-        let boosted = Given::new(GradientBoosting { n_estimators: 20, ..GradientBoosting::default() });
+        let boosting = GradientBoosting { n_estimators: 20, ..GradientBoosting::default() };
+        let boosted = Given::new(boosting);
         let boosted = Predictor::Boosted(boosted.fit(&data).unwrap().boosted);
         let explanation = boosted.explain(&row).unwrap();
         let margin = explanation.base + explanation.parts.iter().sum::<f64>();
