@@ -1,9 +1,13 @@
 //! The command line as it is typed. The doc comments are the help.
 
+mod limits;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use limits::Limits;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -293,6 +297,9 @@ pub struct Serve {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     pub port: Option<u16>,
+    /// Parameters of the stage.
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 /// `pipeline init`

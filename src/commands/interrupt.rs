@@ -133,6 +133,8 @@ impl Interrupt {
 
     /// From now on a signal asks the service to end.
     pub(super) fn serve(&self) -> impl Future<Output = ()> + use<> {
+        // The run is over: the next signal but one ends the process, and not after a grace.
+        *self.drawn() = None;
         self.is_serving.store(true, Ordering::SeqCst);
         let stop = Arc::clone(&self.stop);
         async move { stop.notified().await }

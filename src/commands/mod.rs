@@ -8,6 +8,7 @@ mod graph;
 mod init;
 mod interrupt;
 mod log;
+mod notify;
 mod observe;
 mod plan;
 mod recall;

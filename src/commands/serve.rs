@@ -4,37 +4,47 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use engine::error::{Error, ExitCode};
 use engine::graph::{Graph, Plug, StageId};
+use engine::kind::Kind;
+use engine::params::Step;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
 use super::interrupt::Interrupt;
+use super::notify::{READY, STOPPING, notify};
 use super::{Opened, ended, open};
 use crate::cli::{Global, Serve as Args};
-use crate::kinds::serve::Params;
+use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Options};
-use crate::terminal::{Style, Terminal};
+use crate::serve::{self, Listener, Log, Options, Socket};
+use crate::terminal::{Style, Terminal, counted};
+
+/// How long a slow reader of the log may keep the process from its end.
+const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen(*terminal)?;
     // A package can be served where there is no project at all.
-    let (mut params, dir) = match &args.package {
-        Some(dir) => (defaults()?, dir.clone()),
+    let (mut values, dir) = match &args.package {
+        Some(dir) => (Map::new(), dir.clone()),
         None => {
             let opened = open(global)?;
             let id = service(&opened.graph)?;
-            (params(&opened.graph, id)?, package_dir(&opened, id)?)
+            (values(&opened.graph, id), package_dir(&opened, id)?)
         }
     };
-    if let Some(host) = args.host {
-        params.host = host.to_string();
+    if args.host.is_some() || args.port.is_some() {
+        values.remove("socket");
     }
-    params.port = args.port.unwrap_or(params.port);
-    listen(&params, &dir, interrupt, terminal)
+    values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
+    values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
+    values.extend(args.limits.given());
+    listen(&checked(values)?, &dir, interrupt, terminal)
 }
 
 /// Launches a service stage whose package has just been made.
@@ -44,7 +54,7 @@ pub(super) fn launch(
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    listen(&params(&opened.graph, id)?, &package_dir(opened, id)?, interrupt, terminal)
+    listen(&checked(values(&opened.graph, id))?, &package_dir(opened, id)?, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -53,15 +63,29 @@ fn service(graph: &Graph) -> anyhow::Result<StageId> {
     found.ok_or_else(|| ended(ExitCode::Usage, hint))
 }
 
-fn params(graph: &Graph, id: StageId) -> anyhow::Result<Params> {
-    Ok(Params::deserialize(&graph.stage(id).params)?)
+/// The parameters of a service stage.
+fn values(graph: &Graph, id: StageId) -> Map<String, Value> {
+    graph.stage(id).params.as_object().cloned().unwrap_or_default()
 }
 
-fn defaults() -> anyhow::Result<Params> {
-    use engine::kind::Kind;
-    let none = serde_json::Value::Object(serde_json::Map::new());
-    let checked = crate::kinds::serve::Serve.params().check(&none);
-    Ok(Params::deserialize(checked.unwrap_or_default())?)
+/// The parameters with what was given as flags, checked like those of a stage.
+fn checked(values: Map<String, Value>) -> anyhow::Result<Params> {
+    let checked = Serve.params().check(&Value::Object(values));
+    let complaints = match &checked {
+        Ok(values) => Serve.check(values),
+        Err(complaints) => complaints.clone(),
+    };
+    if complaints.is_empty() {
+        return Ok(Params::deserialize(checked.unwrap_or_default())?);
+    }
+    let told = complaints.iter().map(|complaint| {
+        let name = match complaint.path.first() {
+            Some(Step::Key(name)) => name.as_str(),
+            _ => "set",
+        };
+        format!("--{}: {}", name.replace('_', "-"), complaint.message)
+    });
+    Err(ended(ExitCode::Usage, told.collect::<Vec<_>>().join("\n")))
 }
 
 /// Where the package is that a service stage is plugged into.
@@ -95,22 +119,69 @@ fn listen(
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let host: IpAddr = params.host.parse()?;
-    let address = SocketAddr::new(host, params.port);
     let package = Package::load(dir).map_err(|error| unservable(dir, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(address).await.map_err(|error| bind(address, &error))?;
+    let cut = runtime.block_on(async {
+        let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
-        let shutdown = interrupt.serve();
-        announce(listener.local_addr()?, &package, terminal);
+        let stopped = interrupt.serve();
+        announce(&place, &package, terminal);
+        notify(READY);
+        let shutdown = async {
+            stopped.await;
+            notify(STOPPING);
+        };
         let options = Options { max_body_bytes: params.max_body_bytes, ..Options::default() };
-        serve::run(listener, package, dir.to_owned(), options, shutdown).await
+        let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
+        let options = Options { log: log.clone(), ..params.limits.lay(options) };
+        let cut = serve::run(listener, package, dir.to_owned(), options, shutdown).await;
+        if let Some(log) = log {
+            log.flush(FLUSH);
+        }
+        anyhow::Ok(cut)
     })?;
     // Requests that did not end in time are not waited for.
     runtime.shutdown_background();
+    if cut > 0 {
+        let cut = counted(cut, "connection");
+        terminal.warning(&format!("{cut} did not end in time and had to be cut off"));
+    }
     terminal.note("the service has stopped");
     Ok(ExitCode::Ok)
+}
+
+/// Where a service can be reached.
+enum Place {
+    At(SocketAddr),
+    Socket(PathBuf),
+}
+
+/// Listens where the parameters say.
+async fn place(params: &Params) -> anyhow::Result<(Listener, Place)> {
+    if let Some(path) = &params.socket {
+        let socket = Socket::bind(path, params.socket_mode());
+        let socket = socket.map_err(|error| unbound_socket(path, &error))?;
+        return Ok((socket.into(), Place::Socket(path.clone())));
+    }
+    let host: IpAddr = params.host.parse()?;
+    let address = SocketAddr::new(host, params.port);
+    let listener = TcpListener::bind(address).await.map_err(|error| bind(address, &error))?;
+    let address = listener.local_addr()?;
+    Ok((listener.into(), Place::At(address)))
+}
+
+fn unbound_socket(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            ended(ExitCode::Busy, format!("another program listens on the socket `{path}`"))
+        }
+        ErrorKind::AlreadyExists => {
+            let message = format!("`{path}` is there and is no socket: remove it, or name another");
+            ended(ExitCode::Usage, message)
+        }
+        _ => ended(ExitCode::Failed, format!("cannot listen on the socket `{path}`: {error}")),
+    }
 }
 
 fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
@@ -133,8 +204,14 @@ fn bind(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Says where the service is, with a line to try it.
-fn announce(address: SocketAddr, package: &Package, terminal: &Terminal) {
-    let url = format!("http://{address}");
+fn announce(place: &Place, package: &Package, terminal: &Terminal) {
+    let (url, curl) = match place {
+        Place::At(address) => (format!("http://{address}"), format!("curl http://{address}")),
+        Place::Socket(path) => {
+            let path = path.display();
+            (format!("unix:{path}"), format!("curl --unix-socket {path} http://localhost"))
+        }
+    };
     if terminal.json {
         terminal.json_line(&serde_json::json!({
             "schema": "pipeline.event/1", "event": "serving", "url": url,
@@ -151,9 +228,11 @@ fn announce(address: SocketAddr, package: &Package, terminal: &Terminal) {
     let version = package.version();
     let heading = format!("serving model {version} on {url}");
     terminal.note(&terminal.paint_err(&heading, Style::Good));
-    terminal.note(&format!("  page  {url}/"));
+    if let Place::At(_) = place {
+        terminal.note(&format!("  page  {url}/"));
+    }
     terminal.note(&format!(
-        "  try   curl {url}/predict -H 'content-type: application/json' -d '{example}'"
+        "  try   {curl}/predict -H 'content-type: application/json' -d '{example}'"
     ));
     terminal.note("  stop  Ctrl-C");
 }

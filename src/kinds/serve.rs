@@ -3,12 +3,18 @@
 //! A service has no outputs and is never cached: the command launches it, with a listener and a
 //! shutdown of its own, once all work is done. This file is its parameters.
 
+mod limits;
+
+use std::path::PathBuf;
+
 use anyhow::bail;
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, Input, Kind, Output, Role};
 use engine::params::{Complaint, Param, Type};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::serve::LogFormat;
 
 /// The default of `max_body_bytes`.
 const MAX_BODY_BYTES: i64 = 64 << 10;
@@ -25,6 +31,36 @@ pub struct Params {
     pub port: u16,
     /// The largest body of a request.
     pub max_body_bytes: u64,
+    /// A Unix socket to listen on instead.
+    pub socket: Option<PathBuf>,
+    /// The permissions of the socket, in octal digits.
+    pub socket_mode: String,
+    /// How answers are logged: `off`, `plain` or `json`.
+    pub log: String,
+    /// What clients may hold, and for how long.
+    #[serde(flatten)]
+    pub limits: limits::Params,
+}
+
+impl Params {
+    /// How answers are logged, if they are.
+    pub fn log(&self) -> Option<LogFormat> {
+        match self.log.as_str() {
+            "plain" => Some(LogFormat::Plain),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        }
+    }
+
+    /// The permissions of the socket.
+    pub fn socket_mode(&self) -> u32 {
+        mode(&self.socket_mode).unwrap_or(0o600)
+    }
+}
+
+/// Permissions as `chmod` takes them.
+fn mode(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
 }
 
 impl Kind for Serve {
@@ -41,7 +77,7 @@ impl Kind for Serve {
     }
 
     fn params(&self) -> Type {
-        Type::Record(vec![
+        let mut params = vec![
             Param::new("host", Type::Text, "127.0.0.1", "the IP address to listen on"),
             Param::new("port", Type::Int(0, 65_535), 8080, "the port; 0 for any that is free"),
             Param::new(
@@ -50,16 +86,43 @@ impl Kind for Serve {
                 MAX_BODY_BYTES,
                 "the largest body of a request, in bytes",
             ),
-        ])
+            Param::optional(
+                "socket",
+                Type::Text,
+                "a path: listen on a Unix socket there instead of a port",
+            ),
+            Param::new(
+                "socket_mode",
+                Type::Text,
+                "600",
+                "who may connect to the socket, as for chmod: 660 is its owner and group",
+            ),
+            Param::new(
+                "log",
+                Type::Choice(&["off", "plain", "json"]),
+                "off",
+                "a line per answer on stderr, for people or as JSON; never a body, and of the \
+                 headers the ids alone",
+            ),
+        ];
+        params.extend(limits::declared());
+        Type::Record(params)
     }
 
     fn check(&self, params: &Value) -> Vec<Complaint> {
-        let host = params.get("host").and_then(Value::as_str).unwrap_or_default();
-        if host.parse::<std::net::IpAddr>().is_ok() {
-            return Vec::new();
+        let text = |name: &str| params.get(name).and_then(Value::as_str);
+        let mut complaints = Vec::new();
+        let host = text("host").unwrap_or_default();
+        if host.parse::<std::net::IpAddr>().is_err() {
+            let complaint = Complaint::about("host", format!("`{host}` is not an IP address"));
+            let hint = "127.0.0.1 serves this machine alone, 0.0.0.0 every network";
+            complaints.push(complaint.hinted(hint));
         }
-        let complaint = Complaint::about("host", format!("`{host}` is not an IP address"));
-        vec![complaint.hinted("127.0.0.1 serves this machine alone, 0.0.0.0 every network")]
+        if let Some(wrong) = text("socket_mode").filter(|text| mode(text).is_none()) {
+            let message = format!("`{wrong}` is no permissions: octal digits up to 777");
+            complaints.push(Complaint::about("socket_mode", message));
+        }
+        complaints
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
@@ -92,6 +155,37 @@ mod tests {
         let params: Params = serde_json::from_value(checked).unwrap();
         assert_eq!((params.host.as_str(), params.port), ("127.0.0.1", 8080));
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
+        assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
+        assert_eq!(params.log(), None);
+    }
+
+    #[test]
+    fn every_limit_has_the_default_of_the_service_and_reaches_it() {
+        use crate::serve::Options;
+        let laid = |given: &Value| {
+            let checked = Serve.params().check(given).unwrap();
+            let params: Params = serde_json::from_value(checked).unwrap();
+            params.limits.lay(Options::default())
+        };
+        let (ours, own) = (laid(&json!({})), Options::default());
+        assert_eq!(ours.limits, own.limits);
+        assert_eq!((ours.body_timeout, ours.drain_timeout), (own.body_timeout, own.drain_timeout));
+        // Each limit is set to a number of its own, so that no two are mixed up.
+        let names = limits::declared().into_iter().map(|param| param.name);
+        let given: serde_json::Map<String, Value> =
+            names.enumerate().map(|(i, name)| (name.to_owned(), json!(1000 - i))).collect();
+        let shown = format!("{:?}", laid(&Value::Object(given.clone())));
+        for (name, value) in &given {
+            let is_time = name.ends_with("timeout") || name.ends_with("delay");
+            let unit = if is_time { "s" } else { "" };
+            assert!(shown.contains(&format!("{name}: {value}{unit}")), "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn permissions_are_octal() {
+        let complaints = Serve.check(&json!({"host": "::1", "socket_mode": "898"}));
+        assert_eq!(complaints[0].message, "`898` is no permissions: octal digits up to 777");
     }
 
     #[test]

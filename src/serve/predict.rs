@@ -41,5 +41,6 @@ fn answer<'s>(state: &'s State, row: &[Cell]) -> Result<Answer<'s>, Problem> {
         // JSON would say null, and a client might take that for an answer.
         return Err(Problem::internal());
     }
+    state.metrics.predicted(class, &state.package);
     Ok(Answer { prediction: class, probability, model_version: state.package.version() })
 }

@@ -25,14 +25,14 @@ use crate::serve::predict::predict;
 use crate::serve::state::State;
 
 const JSON: &str = "application/json";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is repeated.
 const MAX_ID_LEN: usize = 128;
 
 /// All that is served, for the answer to a path that is not.
 const KNOWN: &str = "POST /predict, GET /health, GET /health/ready, GET /health/live, \
-                     GET /openapi.json and GET /";
+                     GET /openapi.json, GET /metrics and GET /";
 
 /// What is served at a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,9 +118,12 @@ where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf,
 {
-    let id = request_id(state, headers);
+    let id = request_id(state, headers.get(REQUEST_ID));
     let answered = answer(state, method, path.as_str(), headers, body).await;
-    let answer = answered.unwrap_or_else(|problem| Answer::problem(&problem, state, &id));
+    let answer = answered.unwrap_or_else(|problem| {
+        state.metrics.refused(&problem);
+        Answer::problem(&problem, state, &id)
+    });
     finish(answer, &id, *method == Method::HEAD)
 }
 
@@ -178,6 +181,23 @@ fn get(state: &State, resource: Resource) -> Answer {
 fn guarded(handler: impl FnOnce() -> Result<Answer, Problem>) -> Result<Answer, Problem> {
     // Nothing is shared with the handler but atomics and a lock that tells of its own poison.
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+/// The answer to a request that is refused before it comes to the routes.
+pub(crate) fn refuse(problem: &Problem, state: &State, id: &str, is_head: bool) -> Response {
+    finish(Answer::problem(problem, state, id), id, is_head)
+}
+
+/// The answer of a path that is text and is not served here.
+pub(crate) fn text(media_type: &'static str, text: String, id: &str, is_head: bool) -> Response {
+    let answer = Answer::json(StatusCode::OK, text.into_bytes());
+    finish(Answer { content_type: media_type, ..answer }, id, is_head)
+}
+
+/// What such a path allows.
+pub(crate) fn options(allow: &'static str, id: &str) -> Response {
+    let answer = Answer::json(StatusCode::NO_CONTENT, Vec::new());
+    finish(Answer { allow: Some(allow), ..answer }, id, false)
 }
 
 /// What warp itself rejects, which after routing by hand is nothing that a client should see.
@@ -240,8 +260,8 @@ where
 }
 
 /// The client's request id when it is one that a log can hold, a new one otherwise.
-fn request_id(state: &State, headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+pub(crate) fn request_id(state: &State, given: Option<&HeaderValue>) -> String {
+    let given = given.and_then(|value| value.to_str().ok());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=".contains(c);
     let usable = |id: &&str| !id.is_empty() && id.len() <= MAX_ID_LEN && id.chars().all(is_plain);
     given.filter(usable).map_or_else(|| state.next_id(), str::to_owned)

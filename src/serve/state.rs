@@ -1,14 +1,19 @@
 //! What all requests share: the package in memory, and what was worked out from it once.
 //!
-//! A request reads and never writes here, except for the counters of request ids. Knows no routes.
+//! A request reads and never writes here, except for counters. Knows no routes.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ml::package::Package;
+use crate::serve::connections::Connections;
 use crate::serve::health::Watch;
+use crate::serve::limits::Limits;
+use crate::serve::log::Log;
+use crate::serve::metrics::Metrics;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
 
@@ -17,12 +22,16 @@ use crate::serve::{openapi, page};
 pub struct Options {
     /// The largest body that is read.
     pub max_body_bytes: u64,
-    /// How long a body may take to arrive.
+    /// How long a body may take to arrive, and how long a client may take nothing of an answer.
     pub body_timeout: Duration,
     /// How long requests in flight may take once the service is told to stop.
     pub drain_timeout: Duration,
     /// How often the package's files are hashed, whatever their times say.
     pub recheck_every: Duration,
+    /// How much one client may hold, and for how long.
+    pub limits: Limits,
+    /// Where answers are told of; nowhere unless it is given.
+    pub log: Option<Log>,
 }
 
 impl Default for Options {
@@ -32,6 +41,8 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             recheck_every: Duration::from_secs(30),
+            limits: Limits::default(),
+            log: None,
         }
     }
 }
@@ -44,6 +55,8 @@ pub(crate) struct State {
     pub(crate) watch: Watch,
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) metrics: Metrics,
     is_draining: AtomicBool,
     id_prefix: u32,
     id_counter: AtomicU64,
@@ -52,12 +65,16 @@ pub(crate) struct State {
 impl State {
     /// The state of a service whose package was loaded, and so proved, from a directory.
     pub(crate) fn new(package: Package, dir: PathBuf, options: Options) -> State {
+        let limits = &options.limits;
+        let (max, max_each) = (limits.max_connections, limits.max_connections_per_address);
         let random = RandomState::new().build_hasher().finish();
         State {
             validator: Validator::new(package.schema()),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
             openapi: openapi::write(&package, &options),
+            connections: Arc::new(Connections::new(max, max_each)),
+            metrics: Metrics::new(&package),
             is_draining: AtomicBool::new(false),
             // Cut on purpose: the prefix only tells one process from another in a log.
             id_prefix: random as u32,

@@ -11,26 +11,31 @@ use serde_json::{Value, json};
 use crate::lab::Lab;
 
 /// How long the service may take to start, to notice, to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service that runs as a process of its own.
-struct Service {
-    child: Child,
-    address: String,
+pub(crate) struct Service {
+    pub(crate) child: Child,
+    pub(crate) address: String,
 }
 
 impl Service {
     /// Starts `pipeline run` on a free port and waits until it says where it is.
-    fn start(lab: &Lab) -> Service {
-        let mut command = lab.command(&["run", "--set", "serve.port=0"]);
+    pub(crate) fn start(lab: &Lab) -> Service {
+        Service::launch(lab.command(&["run", "--set", "serve.port=0"]))
+    }
+
+    /// Waits until a command says where it serves: on a port, or on a socket.
+    pub(crate) fn launch(mut command: Command) -> Service {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         let address = loop {
             line.clear();
             assert!(told.read_line(&mut line).unwrap() > 0, "it ended before it served");
-            if let Some((_, address)) = line.trim().split_once(" on http://") {
-                break address.to_owned();
+            if let Some((_, url)) = line.trim().split_once("serving model ") {
+                let (_, url) = url.split_once(" on ").unwrap();
+                break url.replacen("http://", "", 1).replacen("unix:", "", 1);
             }
         };
         // The pipe is read on, so that the service never waits for its reader.
@@ -38,7 +43,7 @@ impl Service {
         Service { child, address }
     }
 
-    fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
@@ -54,17 +59,17 @@ impl Service {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    fn predict(&self, record: &Value) -> (u16, Value) {
+    pub(crate) fn predict(&self, record: &Value) -> (u16, Value) {
         self.request("POST", "/predict", &record.to_string())
     }
 
-    fn health(&self) -> (u16, Value) {
+    pub(crate) fn health(&self) -> (u16, Value) {
         self.request("GET", "/health", "")
     }
 
     /// Waits until the health has this status.
     #[track_caller]
-    fn expect_health(&self, status: u16) -> Value {
+    pub(crate) fn expect_health(&self, status: u16) -> Value {
         let start = Instant::now();
         loop {
             let (found, body) = self.health();
@@ -76,7 +81,7 @@ impl Service {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
@@ -90,7 +95,7 @@ impl Drop for Service {
 }
 
 /// A record that is right, from the data itself.
-fn subscriber(lab: &Lab) -> Value {
+pub(crate) fn subscriber(lab: &Lab) -> Value {
     let schema = lab.json("outputs/package/package/schema.json");
     let fields = schema["fields"].as_array().unwrap();
     let record: serde_json::Map<_, _> = fields

@@ -1,5 +1,8 @@
-//! Tests of the service: a small package, and requests without a socket (but for `socket`).
+//! Tests of the service: a small package, and requests without a socket (but for
+//! `socket`, `hostile` and `drain`).
 
+mod drain;
+mod hostile;
 mod routes;
 mod socket;
 mod strictness;

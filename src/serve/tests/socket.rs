@@ -18,14 +18,14 @@ use crate::serve::health::Watch;
 use crate::serve::{Options, run};
 
 /// A running service.
-struct Running {
-    at: SocketAddr,
+pub(super) struct Running {
+    pub(super) at: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
+    thread: Option<JoinHandle<anyhow::Result<usize>>>,
 }
 
 impl Running {
-    fn start(dir: &Path, options: Options) -> Running {
+    pub(super) fn start(dir: &Path, options: Options) -> Running {
         let dir = dir.to_owned();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -39,22 +39,24 @@ impl Running {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 let package = Package::load(&dir)?;
-                run(listener, package, dir, options, async { drop(stopped.await) }).await
+                let stop = async { drop(stopped.await) };
+                Ok(run(listener, package, dir, options, stop).await)
             })
         };
         Running { at, stop: Some(stop), thread: Some(std::thread::spawn(serve)) }
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         drop(self.stop.take());
     }
 
-    fn join(&mut self) -> anyhow::Result<()> {
-        self.thread.take().unwrap().join().unwrap()
+    /// How many connections were cut off.
+    pub(super) fn join(&mut self) -> usize {
+        self.thread.take().unwrap().join().unwrap().unwrap()
     }
 
     /// Sends a request, and returns the status and the body.
-    fn ask(&self, request: &str) -> (u16, String) {
+    pub(super) fn ask(&self, request: &str) -> (u16, String) {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
@@ -64,17 +66,17 @@ impl Running {
         (status, body)
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.at).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(super) fn get(&self, path: &str) -> (u16, String) {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
     }
 
-    fn predict(&self) -> (u16, String) {
+    pub(super) fn predict(&self) -> (u16, String) {
         self.ask(&format!("{}{GOOD}", head(GOOD.len())))
     }
 
@@ -91,7 +93,7 @@ impl Drop for Running {
     }
 }
 
-fn head(length: usize) -> String {
+pub(super) fn head(length: usize) -> String {
     format!(
         "POST /predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
@@ -182,7 +184,7 @@ fn a_request_in_flight_is_answered_after_the_stop() {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    service.join().unwrap();
+    assert_eq!(service.join(), 0);
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn a_client_that_stalls_cannot_hold_up_the_shutdown() {
     std::thread::sleep(Duration::from_millis(100));
     let start = Instant::now();
     service.stop();
-    service.join().unwrap();
+    assert_eq!(service.join(), 1, "the idle one ended, the stalled one was cut off");
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     drop((stalled, idle));
 }

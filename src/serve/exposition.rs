@@ -1,0 +1,183 @@
+//! The numbers of a service as Prometheus reads them: text format 0.0.4.
+//!
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>. Written by hand: what the
+//! crates for it do beside this page of code is to hold the numbers, behind locks or in maps. Of
+//! the process it tells what Prometheus' own clients tell, from `/proc`, and only when asked.
+
+use std::fmt::{Display, Write};
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use crate::serve::metrics::{BOUNDS, OTHER};
+use crate::serve::state::State;
+
+/// The media type of the text.
+pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The unit of times in `/proc`, which for programs is the same on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Writes one metric after another.
+#[derive(Default)]
+struct Text {
+    text: String,
+}
+
+impl Text {
+    fn metric(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(name);
+        for (i, (label, value)) in labels.iter().enumerate() {
+            let before = if i == 0 { '{' } else { ',' };
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.text, "{before}{label}=\"{value}\"");
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{end} {value}");
+    }
+
+    /// A metric without labels.
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.metric(name, kind, help);
+        self.sample(name, &[], value);
+    }
+}
+
+/// All numbers of a service.
+pub(crate) fn write(state: &State) -> String {
+    let mut text = Text::default();
+    requests(&mut text, state);
+    durations(&mut text, state);
+    model(&mut text, state);
+    load(&mut text, state);
+    process(&mut text);
+    text.text
+}
+
+fn requests(text: &mut Text, state: &State) {
+    let name = "http_requests_total";
+    text.metric(name, "counter", "Answers, by route, method and status.");
+    for (route, method, status, count) in state.metrics.requests() {
+        let status = if status == 0 { OTHER.to_owned() } else { status.to_string() };
+        let labels = [("route", route), ("method", method), ("status", &*status)];
+        text.sample(name, &labels, count);
+    }
+    let name = "validation_errors_total";
+    text.metric(name, "counter", "Wrong fields of refused records, by field and type.");
+    for (field, kind, count) in state.metrics.errors() {
+        text.sample(name, &[("field", field), ("type", kind)], count);
+    }
+}
+
+fn durations(text: &mut Text, state: &State) {
+    let name = "http_request_duration_seconds";
+    text.metric(name, "histogram", "Time from the end of a head to the start of its answer.");
+    for (route, counts, sum) in state.metrics.durations() {
+        let bounds = BOUNDS.iter().map(|bound| (*bound as f64 / 1e6).to_string());
+        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(&counts) {
+            let labels = [("route", route), ("le", &*bound)];
+            text.sample(&format!("{name}_bucket"), &labels, count);
+        }
+        text.sample(&format!("{name}_sum"), &[("route", route)], sum);
+        let count = counts.last().copied().unwrap_or_default();
+        text.sample(&format!("{name}_count"), &[("route", route)], count);
+    }
+}
+
+fn model(text: &mut Text, state: &State) {
+    let package = &state.package;
+    let version = package.version();
+    let name = "predictions_total";
+    text.metric(name, "counter", "Predictions, by model version and class.");
+    for (class, count) in package.model().classes().iter().zip(state.metrics.predictions()) {
+        let class = match class {
+            Value::String(class) => class.clone(),
+            class => class.to_string(),
+        };
+        text.sample(name, &[("model_version", version), ("class", &class)], count);
+    }
+    text.metric("model_info", "gauge", "The model that answers.");
+    let learner = &package.manifest().learner;
+    text.sample("model_info", &[("version", version), ("learner", learner)], 1);
+    text.single("model_loaded", "gauge", "Whether a proved model is in memory.", 1);
+}
+
+fn load(text: &mut Text, state: &State) {
+    let (metrics, connections) = (&state.metrics, &state.connections);
+    let in_flight = metrics.in_flight.load(Ordering::Relaxed);
+    text.single("inflight_requests", "gauge", "Requests that are worked on.", in_flight);
+    text.single("connections", "gauge", "Connections that are open.", connections.open());
+    let name = "shed_total";
+    text.metric(name, "counter", "What was turned away because of too much else.");
+    text.sample(name, &[("what", "connection")], connections.shed());
+    text.sample(name, &[("what", "request")], metrics.shed.load(Ordering::Relaxed));
+    if let Some(log) = &state.options.log {
+        let help = "Lines of the log that were dropped because its reader is slow.";
+        text.single("log_lines_dropped_total", "counter", help, log.dropped());
+    }
+    let draining = u8::from(state.is_draining());
+    text.single("draining", "gauge", "Whether the service is stopping.", draining);
+}
+
+/// What Prometheus' clients tell of their process; where there is no `/proc`, nothing.
+fn process(text: &mut Text) {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let stat = read("/proc/self/stat");
+    // The name of the program, in parentheses, may hold anything.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
+    // Numbers of proc_pid_stat(5), of which the state is the third.
+    let field = |n: usize| fields.get(n - 3).and_then(|text| text.parse::<f64>().ok());
+    let line = |text: &str, key: &str| -> Option<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned))?;
+        line.split_ascii_whitespace().next()?.parse().ok()
+    };
+    let mut tell = |name, kind, help, value: Option<f64>| {
+        if let Some(value) = value {
+            text.single(name, kind, help, value);
+        }
+    };
+    let cpu = field(14).zip(field(15)).map(|(user, system)| (user + system) / TICKS_PER_SECOND);
+    tell("process_cpu_seconds_total", "counter", "Processor time, user and system.", cpu);
+    let resident = line(&read("/proc/self/status"), "VmRSS:").map(|kilobytes| kilobytes * 1024.0);
+    tell("process_resident_memory_bytes", "gauge", "Memory that is resident.", resident);
+    tell("process_virtual_memory_bytes", "gauge", "Memory that is addressed.", field(23));
+    let booted = line(&read("/proc/stat"), "btime ");
+    let start = booted.zip(field(22)).map(|(booted, start)| booted + start / TICKS_PER_SECOND);
+    tell("process_start_time_seconds", "gauge", "When the process began, since 1970.", start);
+    let open = fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as f64);
+    tell("process_open_fds", "gauge", "Files that are open.", open);
+    let most = line(&read("/proc/self/limits"), "Max open files");
+    tell("process_max_fds", "gauge", "The most files that may be open.", most);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_may_hold_anything() {
+        let mut text = Text::default();
+        text.sample("a", &[("b", "say \"é\"\n\\"), ("c", "")], 1.5);
+        assert_eq!(text.text, "a{b=\"say \\\"é\\\"\\n\\\\\",c=\"\"} 1.5\n");
+    }
+
+    #[test]
+    fn the_process_is_told_whatever_its_name_is() {
+        let mut text = Text::default();
+        process(&mut text);
+        let value = |name: &str| -> f64 {
+            let line = text.text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        assert!(value("process_resident_memory_bytes ") > 1e5);
+        assert!(value("process_virtual_memory_bytes ") > value("process_resident_memory_bytes "));
+        assert!(value("process_start_time_seconds ") > 1.6e9);
+        assert!(value("process_open_fds ") >= 3.0 && value("process_cpu_seconds_total ") >= 0.0);
+    }
+}
