@@ -104,7 +104,7 @@ pub enum Command {
     /// Print the resolved configuration
     Config(Config),
     /// Serve the newest package without computing anything
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
     Init(Init),
     /// Print what a shell needs to complete verbs and options

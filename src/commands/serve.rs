@@ -125,6 +125,7 @@ fn listen(
         let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
         let stopped = interrupt.serve();
+        warn_of_strangers(&place, terminal);
         announce(&place, &package, terminal);
         notify(READY);
         let shutdown = async {
@@ -154,6 +155,18 @@ fn listen(
 enum Place {
     At(SocketAddr),
     Socket(PathBuf),
+}
+
+/// Says so when other machines can ask, and read what others ask.
+fn warn_of_strangers(place: &Place, terminal: &Terminal) {
+    if let Place::At(address) = place
+        && !address.ip().is_loopback()
+    {
+        terminal.warning(&format!(
+            "{address} can be reached from other machines, without encryption or keys: let only a \
+             proxy reach it that has both"
+        ));
+    }
 }
 
 /// Listens where the parameters say.

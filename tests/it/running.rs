@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
@@ -113,22 +113,37 @@ fn a_service_manager_is_told_when_the_service_answers_and_when_it_stops() {
     assert_eq!(service.child.wait().unwrap().code(), Some(0));
 }
 
-#[test]
-fn every_answer_is_a_line_with_its_ids_and_nothing_of_its_body() {
-    let lab = Lab::example_that_ran();
-    let mut command = lab.command(&["serve", "--port=0", "--log=json"]);
-    let log = lab.path("log");
-    command.stderr(fs::File::create(&log).unwrap()).stdout(std::process::Stdio::null());
-    let mut child = command.spawn().unwrap();
+/// Starts a service whose words are in the file `log`, and waits until it says where it is.
+fn heard(lab: &Lab, args: &[&str]) -> (Child, String) {
+    let log = fs::File::create(lab.path("log")).unwrap();
+    let child = lab.command(args).stderr(log).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
-    let address = loop {
-        let text = fs::read_to_string(&log).unwrap();
-        if let Some((_, rest)) = text.split_once(" on http://") {
-            break rest.lines().next().unwrap().to_owned();
+    loop {
+        let text = lab.read("log");
+        if let Some((_, rest)) = text.split_once(" on http://")
+            && let Some((address, _)) = rest.split_once('\n')
+        {
+            return (child, address.to_owned());
         }
         assert!(start.elapsed() < PATIENCE, "{text}");
         std::thread::sleep(Duration::from_millis(20));
-    };
+    }
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_warned_of() {
+    let lab = Lab::example_that_ran();
+    let (mut child, address) = heard(&lab, &["serve", "--host=0.0.0.0", "--port=0"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = format!("warning: {address} can be reached from other machines");
+    assert!(lab.read("log").contains(&told), "{}", lab.read("log"));
+}
+
+#[test]
+fn every_answer_is_a_line_with_its_ids_and_nothing_of_its_body() {
+    let lab = Lab::example_that_ran();
+    let (mut child, address) = heard(&lab, &["serve", "--port=0", "--log=json"]);
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let mut stream = TcpStream::connect(address).unwrap();
     let body = "{\"secret\": 1}";
@@ -144,7 +159,8 @@ fn every_answer_is_a_line_with_its_ids_and_nothing_of_its_body() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
-    let text = fs::read_to_string(&log).unwrap();
+    let text = lab.read("log");
+    assert!(!text.contains("warning"), "this machine alone: {text}");
     let line = text.lines().find(|line| line.starts_with('{')).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     let of = |key: &str| line[key].as_str().unwrap().to_owned();
