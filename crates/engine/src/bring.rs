@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::digest::Digest;
@@ -36,7 +36,7 @@ type Brought = (Status, Option<Observation>);
 /// What a stage yielded, for those that rest on it.
 struct Yielded {
     done: Option<Done>,
-    outcome: Outcome,
+    outcome: Arc<Outcome>,
 }
 
 /// What the threads share: the job, and what was yielded so far.
@@ -64,7 +64,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    pub(crate) fn shelve(&self, id: StageId, outcome: &Outcome) {
+    pub(crate) fn shelve(&self, id: StageId, outcome: &Arc<Outcome>) {
         let done = plan::known(self.job.graph, id, outcome);
         // A stage ends once, so that its place is empty.
         let _ = self.yielded[id.0].set(Yielded { done, outcome: outcome.clone() });
@@ -147,7 +147,7 @@ impl<'a> Bench<'a> {
         self.job.observer.observe(Event::Started { stage: name, reason: &reason });
         let (outcome, output) = self.perform(id, recipe)?;
         self.materialise(name, &outcome)?;
-        Ok(Some((Status::Ran(reason, outcome), output)))
+        Ok(Some((Status::Ran(reason, Arc::new(outcome)), output)))
     }
 
     fn reuse(&self, id: StageId, recipe: &Recipe, outcome: Outcome) -> Result<Brought, Failure> {
@@ -158,7 +158,7 @@ impl<'a> Bench<'a> {
         self.materialise(&stage.name, &outcome)?;
         let is_external = stage.kind.is_external();
         let output = is_external.then(|| store.observed(&outcome.key)).flatten();
-        Ok((Status::Cached(outcome), output))
+        Ok((Status::Cached(Arc::new(outcome)), output))
     }
 
     fn materialise(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
@@ -207,7 +207,7 @@ impl<'a> Bench<'a> {
         let plugs = self.job.graph.stage(id).inputs.iter().flat_map(|port| &port.plugs);
         let outcome = |plug: &Plug| match plug {
             Plug::Stage { stage, .. } => {
-                self.yielded[stage.0].get().map(|known| (*stage, &known.outcome))
+                self.yielded[stage.0].get().map(|known| (*stage, &*known.outcome))
             }
             Plug::Data { .. } => None,
         };

@@ -115,6 +115,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_all(&mut File::create(path)?, path, bytes)
 }
 
+/// A new file that nobody else knows of yet, which only this handle can write to.
+pub(crate) fn create_read_only(path: &Path) -> io::Result<File> {
+    pass(Operation::Create, path)?;
+    let file = File::options().read(true).write(true).create_new(true).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
+    Ok(file)
+}
+
 /// What the file system says of a file, following links.
 pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
     pass(Operation::Stat, path)?;
@@ -270,6 +278,12 @@ pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a directory that nothing is in.
+pub(crate) fn remove_empty_dir(dir: &Path) -> io::Result<()> {
+    pass(Operation::Remove, dir)?;
+    fs::remove_dir(dir)
+}
+
 /// Sets the permissions of a file.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     pass(Operation::Permissions, path)?;
@@ -355,7 +369,11 @@ impl TemporaryDir {
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {
-        if self.dir.take().is_some_and(|dir| dir.close().is_err()) {
+        let Some(dir) = self.dir.take() else { return };
+        // Where nothing is left in it, there is no need to look into it first.
+        if fs::remove_dir(&self.path).is_ok() {
+            let _ = dir.keep();
+        } else if dir.close().is_err() {
             // What stays costs room only, and is swept later.
             let _ = remove_dir(&self.path);
         }

@@ -59,6 +59,7 @@ pub mod store;
 pub mod surroundings;
 pub mod sweep;
 mod tokens;
+pub mod turn;
 mod variants;
 pub mod verify;
 pub mod witness;

@@ -154,8 +154,13 @@ fn lay(
         }
         if to == dir {
             clear_way(&dir, &path)?;
+            project.store.restore(&file.digest, &path)?;
+        } else {
+            if path.parent() != Some(to) {
+                files::make_parent(&path)?;
+            }
+            project.store.restore_unseen(&file.digest, &path)?;
         }
-        project.store.restore(&file.digest, &path)?;
     }
     Ok(())
 }

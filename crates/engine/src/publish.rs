@@ -3,6 +3,7 @@
 //! Everything is written in the scratch of this process and renamed; a name that exists is whole.
 //! `Store::flush` comes once for many, before anything is remembered as proved.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -32,7 +33,10 @@ impl Store {
         if let Some(room) = self.room.get() {
             return Ok(room.path());
         }
-        let made = Scratch::new(&self.root().join("scratch"))?;
+        let parent = self.root().join("scratch");
+        files::make_dirs(&parent)?;
+        // Programs are told paths in it, which are to be without links.
+        let made = Scratch::new(&files::canonical(&parent)?)?;
         let format = self.root().join("format");
         if !files::exists(&format) {
             files::publish(&format, LAYOUT.as_bytes(), made.path())?;
@@ -177,30 +181,45 @@ impl Store {
     /// # Errors
     /// `InvalidData` when the bytes do not match; else what copying gives.
     pub fn restore(&self, digest: &Digest, to: &Path) -> io::Result<()> {
+        let mut file = files::temporary(self.room()?)?;
+        self.fill(digest, file.as_file_mut(), to)?;
+        files::persist(file, to, true)
+    }
+
+    /// The same for a new file in a directory that nobody else knows of, where it may be seen
+    /// before it is whole.
+    ///
+    /// # Errors
+    /// As `restore`.
+    pub(crate) fn restore_unseen(&self, digest: &Digest, to: &Path) -> io::Result<()> {
+        self.fill(digest, &mut files::create_read_only(to)?, to)
+    }
+
+    /// Writes an object's bytes to an open file.
+    fn fill(&self, digest: &Digest, file: &mut File, to: &Path) -> io::Result<()> {
         let object = self.object(digest);
         let mut from = files::open_file(&object)?;
-        let mut file = files::temporary(self.room()?)?;
-        let is_shared = !self.cannot_reflink.load(Ordering::Relaxed)
-            && files::reflink(&from, file.as_file(), to).is_ok();
+        let is_shared =
+            !self.cannot_reflink.load(Ordering::Relaxed) && files::reflink(&from, file, to).is_ok();
         let found = if is_shared {
-            Digest::of_open(file.as_file_mut(), &object)?.0
+            Digest::of_open(file, &object)?.0
         } else {
             self.cannot_reflink.store(true, Ordering::Relaxed);
-            copy_hashed(&mut from, &object, file.as_file_mut(), to)?
+            copy_hashed(&mut from, &object, file, to)?
         };
         if found != *digest {
             let message = format!("object {} does not match its name", digest.short());
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        files::persist(file, to, true)
+        Ok(())
     }
 }
 
 /// Copies bytes and returns their digest.
 fn copy_hashed(
-    from: &mut std::fs::File,
+    from: &mut File,
     from_path: &Path,
-    to: &mut std::fs::File,
+    to: &mut File,
     to_path: &Path,
 ) -> io::Result<Digest> {
     let size = files::metadata_of(from, from_path)?.len();

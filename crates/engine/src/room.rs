@@ -51,6 +51,12 @@ impl Room<'_> {
     pub(crate) fn observe(&self, observation: Observation) {
         *self.observation.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation);
     }
+
+    /// What was laid out, and what was observed.
+    pub(crate) fn vacate(self) -> (Option<Laid>, Option<Observation>) {
+        let observation = self.observation.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (Some(self.laid), observation)
+    }
 }
 
 /// The inputs as they were laid out.
@@ -127,6 +133,20 @@ pub(crate) fn lay(
         laid.words.insert(port.name.clone(), words);
     }
     Ok(laid)
+}
+
+/// Removes what `lay` laid out and what is empty then. What is left, because a program wrote it or
+/// because it cannot be removed, is for whoever removes the room to look for.
+pub(crate) fn clear(dir: &Path, laid: &Laid) {
+    let work = dir.join(WORK);
+    let mut dirs = BTreeSet::from([work.clone(), dir.join(HOME)]);
+    for path in laid.files.iter().map(|file| work.join(file)) {
+        let _ = files::remove(&path);
+        let above = path.ancestors().skip(1).take_while(|above| *above != work);
+        dirs.extend(above.map(Path::to_owned));
+    }
+    // What is in a directory comes behind it.
+    dirs.iter().rev().for_each(|dir| drop(files::remove_empty_dir(dir)));
 }
 
 fn clash(path: &Path) -> io::Error {

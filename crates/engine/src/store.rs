@@ -11,7 +11,7 @@
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published
 //! store/locks/              empty files, `keys` `outputs` `records` `use`, on which locks are
-//!                           taken that die with their process
+//!                           taken that die with their process; and `turn`, the mark of a run
 //! store/stat                remembered digests
 //! store/witness             what the last run looked at
 //! ```

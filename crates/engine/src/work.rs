@@ -160,9 +160,7 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     }
     let result = call(stage, &context);
     let findings = context.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let observation = context
-        .room
-        .and_then(|room| room.observation.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (laid, observation) = context.room.map_or((None, None), Room::vacate);
     let observation = observation.map(|seen| Observation { attempts: number, ..seen });
     if let Err(mut failure) = result {
         keep(&outputs_dir, task.kept);
@@ -173,6 +171,10 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     }
     hold_still(project, stage)?;
     let files = collect(project, stage, &outputs_dir)?;
+    let _ = files::remove_empty_dir(&outputs_dir);
+    if let Some(laid) = laid {
+        room::clear(scratch.path(), &laid);
+    }
     Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
 }
 

@@ -105,7 +105,7 @@ impl<'a> Attempt<'a> {
         let params: Params = context.params()?;
         let project = room.project;
         let tools = project.outside.tools(&project.root, &params.tools())?;
-        let dir = files::canonical(room.dir)?;
+        let dir = room.dir.to_owned();
         let work = dir.join(WORK);
         let paths = paths(&params, room)?;
         let mut words: Vec<_> = match &params.run {
