@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, Scope};
 use std::time::Duration;
 
-use crate::bring::Bench;
+use crate::bring::{Bench, Turn};
 use crate::schedule::State;
 
 /// How often it is asked whether another process is done with a key.
@@ -48,9 +48,14 @@ impl<'a> Crew<'a> {
         let mut hands = self.hands();
         loop {
             if let Some(id) = hands.state.next() {
+                // Decided while nobody else can take one: what was taken before a failure is done.
+                let stopped = self.bench.stopped();
                 self.call(&mut hands, scope);
                 drop(hands);
-                let turn = self.bench.bring(id);
+                let turn = match stopped {
+                    Some(cause) => Turn::Ended(Box::new(self.bench.skip(id, cause))),
+                    None => self.bench.bring(id),
+                };
                 hands = self.hands();
                 hands.state.note(self.bench, turn);
             } else if hands.state.is_over() {

@@ -14,8 +14,10 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::faults::{Fault, Operation, pass, planned};
 
+mod copying;
 mod naming;
 
+pub(crate) use copying::copy_as;
 pub(crate) use naming::{exchange, hard_link, move_dir, persist, publish, rename, rename_into};
 
 /// What is published is for everybody to read.

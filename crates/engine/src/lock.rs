@@ -118,9 +118,10 @@ impl Lock {
 
     /// This lock with the stages of a run in the place of its own, without stages that the graph
     /// no longer has.
-    pub fn updated(&self, graph: &Graph, run: &Run) -> Lock {
+    #[must_use]
+    pub fn updated(self, graph: &Graph, run: &Run) -> Lock {
         let known: BTreeSet<_> = graph.stages.iter().map(|stage| &stage.name).collect();
-        let mut stages = self.stages.clone();
+        let mut stages = self.stages;
         stages.retain(|name, _| known.contains(name));
         for stage in &run.stages {
             stages.insert(stage.stage.clone(), LockedStage::from(stage));

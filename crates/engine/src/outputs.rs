@@ -120,10 +120,13 @@ fn replace(
     let room = beside.as_ref().map_or_else(|| project.store.room(), |beside| Ok(beside.path()))?;
     // The lock of the stage keeps others from this name.
     let new = room.join(format!("of-{}", Digest::of(stage.as_bytes()).short()));
-    if files::link_metadata(&new).is_ok() {
-        files::remove_dir(&new)?;
+    match files::make_dir(&new) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files::remove_dir(&new)?;
+            files::make_dir(&new)?;
+        }
+        made => made?,
     }
-    files::make_dir(&new)?;
     lay(project, stage, outcome, good, &new)?;
     let dir = project.outputs.join(stage);
     if files::link_metadata(&dir).is_err() {

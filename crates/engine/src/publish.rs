@@ -82,17 +82,16 @@ impl Store {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn keep_recipe(&self, recipe: &Recipe) -> io::Result<()> {
-        let key = recipe.key();
-        let place = self.place("recipes", &key);
+    pub fn keep_recipe(&self, key: &Digest, recipe: &Recipe) -> io::Result<()> {
+        let place = self.place("recipes", key);
         let name = format!("recipe:{key}");
         match self.stat().digest(&place, &name) {
-            Ok((digest, _)) if digest == key => return Ok(()),
+            Ok((digest, _)) if digest == *key => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             _ => self.quarantine(&place),
         }
         self.write(&place, &recipe.bytes())?;
-        self.stat().remember(&place, &name, key);
+        self.stat().remember(&place, &name, *key);
         Ok(())
     }
 
@@ -110,7 +109,7 @@ impl Store {
         earlier: impl FnOnce(&Outcome) -> Option<Sighting>,
     ) -> io::Result<Option<Conflict>> {
         let key = &outcome.key;
-        self.keep_recipe(recipe)?;
+        self.keep_recipe(key, recipe)?;
         let place = self.place("outcomes", key);
         match self.outcome(key) {
             Ok(before) if before == *outcome => Ok(None),

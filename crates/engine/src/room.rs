@@ -91,9 +91,7 @@ pub(crate) fn lay(
                 }
                 let place = work.join(&to);
                 files::make_parent(&place)?;
-                // The kernel shares the blocks where the file system can.
-                files::copy(&from, &place)?;
-                files::set_mode(&place, if is_program(&place)? { PROGRAM } else { FILE })?;
+                files::copy_as(&from, &place, mode)?;
                 laid.files.insert(to);
                 Ok(())
             };
@@ -154,11 +152,10 @@ fn clash(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
-/// Whether a file begins as something does that can be run: a script that names its interpreter, or
-/// an executable.
-fn is_program(path: &Path) -> io::Result<bool> {
+/// What a file is for the program: it may run what begins as something does that can be run, a
+/// script that names its interpreter or an executable.
+fn mode(head: &[u8]) -> u32 {
     const BEGINNINGS: [&[u8]; 2] = [b"#!", b"\x7fELF"];
-    let mut head = [0; 4];
-    let n_bytes = files::read_at(&files::open(path)?, path, &mut head, 0)?;
-    Ok(BEGINNINGS.iter().any(|beginning| head[..n_bytes].starts_with(beginning)))
+    let is_program = BEGINNINGS.iter().any(|beginning| head.starts_with(beginning));
+    if is_program { PROGRAM } else { FILE }
 }

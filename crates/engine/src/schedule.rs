@@ -270,11 +270,7 @@ impl State {
             self.waiting.remove(&behind);
             match self.lost.remove(&behind) {
                 None => self.ready.add(behind),
-                Some(cause) => {
-                    let stage = bench.job.graph.stage(behind).name.clone();
-                    let status = Status::Skipped(cause);
-                    ended.push(Report { id: behind, stage, status, seconds: 0.0, output: None });
-                }
+                Some(cause) => ended.push(bench.skip(behind, cause)),
             }
         }
     }

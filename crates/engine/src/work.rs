@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::attempt::Interrupted;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{self, walk};
 use crate::graph::{Graph, Plug, Port, Stage, StageId};
@@ -72,6 +73,8 @@ pub struct Task<'a> {
     pub id: StageId,
     /// Its recipe.
     pub recipe: &'a Recipe,
+    /// The recipe's key.
+    pub key: Digest,
     /// What the stages yielded that it reads from.
     pub outcomes: BTreeMap<StageId, &'a Outcome>,
     /// Where what it wrote is moved to when it fails, for people to look at.
@@ -175,7 +178,7 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     if let Some(laid) = laid {
         room::clear(scratch.path(), &laid);
     }
-    Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
+    Ok(Yield { outcome: Outcome::new(task.key, files, findings), observation })
 }
 
 /// The room of a program, its inputs laid out.

@@ -154,7 +154,9 @@ impl<'a> Attempt<'a> {
                 bail!("its output `{output}` stands where its input `{input}` does");
             }
             let full = self.work.join(path);
-            make_parent(&full)?;
+            if full.parent() != Some(&self.work) {
+                make_parent(&full)?;
+            }
             if place.is_dir {
                 files::make_dirs(&full)?;
             }
