@@ -91,7 +91,7 @@ pub enum Command {
     Verify(Verify),
     /// Write a first suite of expectations from what a table is like
     Validate(Validate),
-    /// Remove what no kept run and no lock needs
+    /// Remove what no kept run, no lock and no alias needs
     Gc(Gc),
     /// List the recorded runs
     Log(Log),
@@ -99,6 +99,10 @@ pub enum Command {
     Show(Show),
     /// Print the resolved configuration
     Config(Config),
+    /// Put the package of a run into use under a name, if its gates hold
+    Promote(Promote),
+    /// Let a name stand again for what it stood for before
+    Rollback(Rollback),
     /// Serve the newest package without computing anything
     Serve(Serve),
     /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
@@ -281,12 +285,46 @@ pub struct Config {
     pub origin: bool,
 }
 
+/// `pipeline promote`
+#[derive(Clone, Debug, Args)]
+pub struct Promote {
+    /// The run: an id or its beginning, `@`, `@-1`
+    #[arg(default_value = "@")]
+    pub run: String,
+    /// The name: `champion` for what is in production, `challenger` for what would like to be
+    #[arg(long, value_name = "NAME", default_value = "champion")]
+    pub alias: String,
+    /// The stage that made the package, where several did
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// Also when a gate does not hold, or none is declared
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why; kept with the name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `pipeline rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// The name
+    #[arg(long, value_name = "NAME", default_value = "champion")]
+    pub alias: String,
+    /// Why; kept with the name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
 /// `pipeline serve`
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
     /// A package directory [default: the one that the pipeline's service stage serves]
     #[arg(long, value_name = "DIR")]
     pub package: Option<PathBuf>,
+    /// The package that was promoted under this name
+    #[arg(long, value_name = "NAME", conflicts_with = "package")]
+    pub alias: Option<String>,
     /// The address to listen on
     #[arg(long)]
     pub host: Option<IpAddr>,

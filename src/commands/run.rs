@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::interrupt::Interrupt;
 use super::observe::Ending;
 use super::{
-    Opened, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
+    Opened, alone, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
 };
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
@@ -143,9 +143,7 @@ pub(super) fn compute(
     let turn = materialise.then(|| Turn::begin(&project.store));
     let reports = schedule::run(&job, kept(opened))?;
     let seconds = clock.elapsed().as_secs_f64();
-    let records = project.store.records_lock();
-    let records = records.map_err(Error::io("open", "the lock of the records"))?;
-    records.take().map_err(Error::io("take", "the lock of the records"))?;
+    let records = alone(project)?;
     // Once more, now that no other run is recorded: outputs and lock are to be those of one run.
     if let Some(turn) = turn.filter(|turn| !turn.is_latest()) {
         turn.renew();

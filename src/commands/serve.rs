@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use engine::alias;
 use engine::error::{Error, ExitCode};
 use engine::graph::{Graph, Plug, StageId};
 use serde::Deserialize;
@@ -22,12 +23,16 @@ use crate::terminal::{Style, Terminal};
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen(*terminal)?;
     // A package can be served where there is no project at all.
-    let (mut params, dir) = match &args.package {
-        Some(dir) => (defaults()?, dir.clone()),
-        None => {
+    let (mut params, dir) = match (&args.package, &args.alias) {
+        (Some(dir), _) => (defaults()?, dir.clone()),
+        (None, alias) => {
             let opened = open(global)?;
             let id = service(&opened.graph)?;
-            (params(&opened.graph, id)?, package_dir(&opened, id)?)
+            let dir = match alias {
+                Some(name) => alias::refresh(&opened.project, name)?,
+                None => package_dir(&opened, id)?,
+            };
+            (params(&opened.graph, id)?, dir)
         }
     };
     if let Some(host) = args.host {

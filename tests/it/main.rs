@@ -16,6 +16,7 @@ mod interrupted;
 mod lab;
 mod mistakes;
 mod parts;
+mod promote;
 mod real_data;
 mod reproducible;
 mod scikit_learn;

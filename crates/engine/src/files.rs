@@ -10,15 +10,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
-
 use crate::faults::{Fault, Operation, pass, planned};
 
 mod copying;
 mod naming;
+mod temporary;
 
 pub(crate) use copying::copy_as;
 pub(crate) use naming::{exchange, hard_link, move_dir, persist, publish, rename, rename_into};
+pub(crate) use temporary::{TemporaryDir, temporary, temporary_dir};
 
 /// What is published is for everybody to read.
 const READABLE: u32 = 0o644;
@@ -340,52 +340,6 @@ pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// A new file beside others, removed unless it is published.
-pub(crate) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
-    pass(Operation::Create, dir)?;
-    NamedTempFile::new_in(dir)
-}
-
-/// A directory that is removed with all that is in it when the value is dropped.
-#[derive(Debug)]
-pub struct TemporaryDir {
-    /// There until it is dropped.
-    dir: Option<TempDir>,
-    path: PathBuf,
-}
-
-impl TemporaryDir {
-    /// Takes the removal of a directory over.
-    pub(crate) fn of(dir: TempDir) -> TemporaryDir {
-        let path = dir.path().to_owned();
-        TemporaryDir { dir: Some(dir), path }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for TemporaryDir {
-    fn drop(&mut self) {
-        let Some(dir) = self.dir.take() else { return };
-        // Where nothing is left in it, there is no need to look into it first.
-        if fs::remove_dir(&self.path).is_ok() {
-            let _ = dir.keep();
-        } else if dir.close().is_err() {
-            // What stays costs room only, and is swept later.
-            let _ = remove_dir(&self.path);
-        }
-    }
-}
-
-/// A new directory, removed with what is in it when the value is dropped.
-pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TemporaryDir> {
-    pass(Operation::MakeDir, dir)?;
-    TempDir::new_in(dir).map(TemporaryDir::of)
 }
 
 /// Copies a file over another, permissions included.

@@ -1,9 +1,9 @@
 //! What nobody needs any more, and its removal.
 //!
-//! Needed is what a kept run, the lock or the newest run speaks of; everything else in the store is
-//! garbage. A record goes before its outcomes and an outcome before its objects, so that a
-//! collection that is killed leaves garbage and never a name without its bytes; what cannot be
-//! removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their
+//! Needed is what a kept run, the lock, an alias or the newest run speaks of; everything else in
+//! the store is garbage. A record goes before its outcomes and an outcome before its objects, so
+//! that a collection that is killed leaves garbage and never a name without its bytes; what cannot
+//! be removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their
 //! end, and a collection has it alone. It knows nothing of how sizes and ages are written.
 
 use std::collections::BTreeSet;
@@ -63,8 +63,8 @@ const REMOVED: &str = ".removed";
 /// Removes what nobody needs.
 ///
 /// # Errors
-/// `Busy` while a run uses the store; `Corrupt` when a record or the lock cannot be read, because
-/// what it needs is not known then; else what reading the directories gives.
+/// `Busy` while a run uses the store; `Corrupt` when a record, an alias or the lock cannot be read,
+/// because what it needs is not known then; else what reading the directories gives.
 pub fn collect(
     project: &Project,
     graph: &Graph,

@@ -7,6 +7,7 @@
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
 pub mod absent;
+pub mod alias;
 mod bring;
 pub mod build;
 pub mod canonical;

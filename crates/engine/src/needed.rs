@@ -1,4 +1,4 @@
-//! What there is in a store, and what of it the kept runs and the lock need.
+//! What there is in a store, and what of it the kept runs, the lock and the aliases need.
 //!
 //! Of ten thousand stages in every run only digests are held. What is needed is counted: that a run
 //! goes is a matter of its own keys, however many others there are. It removes nothing.
@@ -37,6 +37,8 @@ pub(crate) struct Survey {
     /// Per stage the key it last had.
     pub(crate) last: BTreeMap<String, Digest>,
     lock: Speaker,
+    /// What stands behind an alias, or did.
+    aliases: Vec<Speaker>,
     /// Per part and digest, how many bytes it takes.
     parts: BTreeMap<&'static str, BTreeMap<Digest, u64>>,
     /// Bytes of what is named by no digest or kept for a look.
@@ -73,11 +75,13 @@ impl Survey {
             ..Speaker::default()
         };
         drop(locked);
+        let aliases = aliases(project)?;
         let last = project.runs.last_keys();
         let mut survey = Survey {
             runs,
             last,
             lock,
+            aliases,
             parts: BTreeMap::new(),
             others: files::size(&project.store.root().join("quarantine")),
             objects: BTreeMap::new(),
@@ -103,7 +107,7 @@ impl Survey {
 
     /// What cannot be read needs nothing: `verify` tells it.
     fn read_outcomes(&mut self, project: &Project) {
-        let speakers = self.runs.iter().chain([&self.lock]);
+        let speakers = self.runs.iter().chain([&self.lock]).chain(&self.aliases);
         for key in speakers.flat_map(|speaker| &speaker.keys) {
             if self.objects.contains_key(key) {
                 continue;
@@ -137,6 +141,21 @@ impl Survey {
     }
 }
 
+/// What each alias stands for and ever stood for: every rollback is to be possible.
+fn aliases(project: &Project) -> Result<Vec<Speaker>, Error> {
+    let mut speakers = Vec::new();
+    for name in project.aliases.names()? {
+        let Some(alias) = project.aliases.read(&name)? else { continue };
+        let files = alias.ever().flat_map(|promoted| &promoted.files);
+        speakers.push(Speaker {
+            keys: alias.ever().map(|promoted| promoted.key).collect(),
+            objects: files.map(|file| file.digest).collect(),
+            ..Speaker::default()
+        });
+    }
+    Ok(speakers)
+}
+
 /// The keys and objects that are needed, each with how often.
 pub(crate) struct Needed<'s> {
     survey: &'s Survey,
@@ -151,13 +170,14 @@ pub(crate) struct Needed<'s> {
 const OF_KEYS: [&str; 3] = ["conflicts", "observed", "outcomes"];
 
 impl<'s> Needed<'s> {
-    /// What the lock needs.
+    /// What the lock and the aliases need.
     pub(crate) fn new(survey: &'s Survey) -> Needed<'s> {
         let (keys, objects, recipes) = Default::default();
         let mut needed = Needed { survey, keys, objects, recipes, bytes: survey.others };
         // What each stage last was tells why it runs again, even when its outputs are gone.
         survey.last.values().for_each(|key| needed.count_recipe(key));
         needed.add_speaker(&survey.lock);
+        survey.aliases.iter().for_each(|alias| needed.add_speaker(alias));
         needed
     }
 

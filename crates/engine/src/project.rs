@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use crate::alias::Aliases;
 use crate::build::{self, Kinds};
 use crate::canonical;
 use crate::data::{self, Data};
@@ -36,6 +37,8 @@ pub struct Project {
     pub store: Store,
     /// The recorded runs.
     pub runs: Runs,
+    /// What is in use under a name.
+    pub aliases: Aliases,
     /// The machine that conflicts name.
     host: String,
     /// Where and when outcomes were first seen: by key and by what the files are. Read when asked.
@@ -80,6 +83,7 @@ impl Project {
         Ok(Project {
             store: Store::open(&outputs.join("store"), paranoid)?,
             runs: Runs::new(outputs.join("runs")),
+            aliases: Aliases::new(&outputs),
             root: root.to_owned(),
             outputs,
             host: String::new(),

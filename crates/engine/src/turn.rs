@@ -1,8 +1,8 @@
 //! Which run was the last that set out to make `outputs/`.
 //!
-//! Two runs at once may yield different outputs, each laying out its own stages as they end. So that
-//! in the end the outputs are those of one run, whoever is not alone lays everything out once more
-//! when it records. That it was alone it sees by its mark, which nobody has replaced: each run
+//! Two runs at once may yield different outputs, each laying out its own stages as they end. So
+//! that in the end the outputs are those of one run, whoever is not alone lays everything out once
+//! more when it records. That it was alone it sees by its mark, which nobody has replaced: each run
 //! leaves one before it starts and another before it lays out once more. It knows nothing of
 //! stages.
 

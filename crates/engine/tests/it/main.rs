@@ -11,6 +11,7 @@ mod ran;
 mod rights;
 mod toys;
 
+mod alias;
 mod cache;
 mod command;
 mod command_forgotten;
