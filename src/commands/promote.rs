@@ -77,7 +77,7 @@ pub(super) fn tell(
     before: Option<&Promoted>,
     terminal: &Terminal,
 ) {
-    let copy = opened.project.aliases.copy(name);
+    let copy = opened.project.aliases.copy(name, now);
     let copy = copy.strip_prefix(&opened.project.root).unwrap_or(&copy).display();
     if terminal.json {
         terminal.json_line(&json!({

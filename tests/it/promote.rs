@@ -6,10 +6,26 @@ use serde_json::Value;
 
 use crate::lab::Lab;
 
-/// The version of the package that a directory holds.
-fn version(lab: &Lab, dir: &str) -> String {
-    let manifest = lab.read_bytes(&format!("{dir}/package.json"));
+/// The version of the newest package.
+fn newest(lab: &Lab) -> String {
+    let manifest = lab.read_bytes("outputs/package/package/package.json");
     engine::digest::Digest::of(&manifest).short()
+}
+
+/// The version that is in use, and whose copy is there.
+fn champion(lab: &Lab) -> String {
+    let document = lab.json("outputs/aliases/champion.json");
+    let mut stack = Vec::new();
+    for event in document["document"]["events"].as_array().unwrap() {
+        match event["promoted"]["version"].as_str() {
+            Some(version) => stack.push(version.to_owned()),
+            None => drop(stack.pop()),
+        }
+    }
+    let version = stack.pop().unwrap();
+    let manifest = lab.read_bytes(&format!("outputs/aliases/champion/{version}/package.json"));
+    assert_eq!(engine::digest::Digest::of(&manifest).short(), version);
+    version
 }
 
 /// The example with two runs, whose packages differ.
@@ -28,18 +44,18 @@ fn runs(lab: &Lab) -> Vec<Value> {
 #[test]
 fn a_promoted_package_is_in_use_until_it_is_rolled_back_and_never_collected() {
     let lab = ran_twice();
-    let newest = version(&lab, "outputs/package/package");
+    let newest = newest(&lab);
     lab.call(&["promote", "@-1"]).expect(0).tells("champion: model");
-    let oldest = version(&lab, "outputs/aliases/champion");
+    let oldest = champion(&lab);
     assert_ne!(oldest, newest);
     lab.call(&["promote"]).expect(0).tells(&newest).tells(&format!("before: model {oldest}"));
-    assert_eq!(version(&lab, "outputs/aliases/champion"), newest);
+    assert_eq!(champion(&lab), newest);
     lab.call(&["promote"]).expect(0).tells("already");
     assert_eq!(runs(&lab)[0]["aliases"], serde_json::json!(["champion"]));
     lab.call(&["log"]).expect(0).tells("(champion)");
     lab.call(&["gc", "--keep-last", "1"]).expect(0).tells("run ");
     lab.call(&["rollback", "--reason", "too many calls"]).expect(0).tells(&oldest);
-    assert_eq!(version(&lab, "outputs/aliases/champion"), oldest);
+    assert_eq!(champion(&lab), oldest);
     lab.call(&["rollback"]).expect(4).tells("there is no way back");
     lab.call(&["verify"]).expect(0);
     // The history keeps what was said.
@@ -81,14 +97,14 @@ fn what_cannot_be_promoted_is_told() {
 fn a_promotion_that_was_killed_half_way_is_ended_by_the_next() {
     let lab = ran_twice();
     lab.call(&["promote", "@-1"]).expect(0);
-    let oldest = version(&lab, "outputs/aliases/champion");
+    let oldest = champion(&lab);
     let document = lab.read_bytes("outputs/aliases/champion.json");
     lab.call(&["promote"]).expect(0);
-    // As if it had been killed between the copy of another and its own: the document decides.
+    // As if it had been killed after it laid the copy out: the document decides.
     let path = lab.path("outputs/aliases/champion.json");
     fs::write(path, document).unwrap();
     lab.call(&["verify"]).expect(3).tells("champion");
     lab.call(&["promote", "@-1"]).expect(0).tells("already");
-    assert_eq!(version(&lab, "outputs/aliases/champion"), oldest);
+    assert_eq!(champion(&lab), oldest);
     lab.call(&["verify"]).expect(0);
 }

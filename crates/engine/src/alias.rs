@@ -1,9 +1,13 @@
 //! Aliases: names under which something that a run yielded is in use, each with all its history.
 //!
 //! ```text
-//! outputs/aliases/champion.json   what it stood for and when, sealed
-//! outputs/aliases/champion/       a copy of what it stands for now, read-only
+//! outputs/aliases/champion.json        what it stood for and when, sealed
+//! outputs/aliases/champion/VERSION/    copies of what it stands for now and of what it stood for
+//!                                      before, read-only
 //! ```
+//!
+//! Whoever uses something goes by the document and keeps its own copy under its feet until it has
+//! taken up the next: that is why the one before stays, too.
 //!
 //! Events are only ever added: a promotion puts something on top, and what a rollback takes off is
 //! still told. Whatever an alias ever stood for is kept by a collection, so that every rollback can
@@ -23,6 +27,9 @@ use crate::outputs;
 use crate::project::Project;
 use crate::reader::is_name;
 use crate::store::{Miss, Outcome, OutputFile, Sighting, Store};
+
+/// How many versions are laid out.
+const N_COPIES: usize = 2;
 
 /// The directory below `outputs/`.
 pub const ALIASES_DIR: &str = "aliases";
@@ -65,9 +72,9 @@ pub struct Promoted {
     pub stage: String,
     /// Its key.
     pub key: Digest,
-    /// What people call it.
+    /// What people call it; the directory of its copy.
     pub version: String,
-    /// The files, their paths below the directory of the alias.
+    /// The files, their paths below that directory.
     pub files: Vec<OutputFile>,
 }
 
@@ -146,12 +153,18 @@ impl Aliases {
         alias.map(Some).ok_or_else(damaged)
     }
 
-    /// Where the copy is of what an alias stands for.
-    pub fn copy(&self, name: &str) -> PathBuf {
+    /// Where the copy is of something that an alias stands for.
+    pub fn copy(&self, name: &str, promoted: &Promoted) -> PathBuf {
+        self.dir.join(name).join(&promoted.version)
+    }
+
+    /// The directory of all copies of an alias.
+    pub(crate) fn copies(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    fn document(&self, name: &str) -> PathBuf {
+    /// The file that tells what an alias stands for: it is replaced when that changes.
+    pub fn document(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.{EXTENSION}"))
     }
 
@@ -182,26 +195,33 @@ pub fn add(project: &Project, name: &str, event: Event) -> Result<Promoted, Erro
         Error::Missing(message)
     };
     let current = alias.current().cloned().ok_or_else(nothing)?;
+    if !is_name(&current.version) {
+        let version = &current.version;
+        return Err(Error::Missing(format!("`{version}` can be no name of a directory")));
+    }
     prove(project, &current)?;
+    // The copy first: whoever sees the new document finds what it names.
+    lay(project, name, &alias)?;
+    project.store.flush()?;
     project.aliases.write(name, &alias, &project.store)?;
-    lay(project, name, &current)?;
     project.store.settle()?;
     Ok(current)
 }
 
-/// Makes the copy of an alias hold what it stands for.
+/// Makes the copies of an alias hold what it stands for; returns where that is.
 ///
 /// # Errors
 /// `Missing` when it stands for nothing; else as `add`.
 pub fn refresh(project: &Project, name: &str) -> Result<PathBuf, Error> {
-    let alias = project.aliases.read(name)?;
+    let alias = project.aliases.read(name)?.unwrap_or_default();
     let nothing = || {
         let message = format!("no `{name}` was ever promoted; `pipeline promote` does");
         Error::Missing(message)
     };
-    let current = alias.as_ref().and_then(Alias::current).ok_or_else(nothing)?;
-    lay(project, name, current)?;
-    Ok(project.aliases.copy(name))
+    let current = alias.current().ok_or_else(nothing)?;
+    prove(project, current)?;
+    lay(project, name, &alias)?;
+    Ok(project.aliases.copy(name, current))
 }
 
 /// Every byte is there and what it was.
@@ -219,16 +239,30 @@ fn prove(project: &Project, promoted: &Promoted) -> Result<(), Error> {
     Ok(())
 }
 
-fn lay(project: &Project, name: &str, promoted: &Promoted) -> Result<(), Error> {
-    outputs::materialise(project, &place(name), &as_outcome(promoted))
+fn lay(project: &Project, name: &str, alias: &Alias) -> Result<(), Error> {
+    outputs::materialise(project, &format!("{ALIASES_DIR}/{name}"), &laid(project, alias))
 }
 
-/// The place of a copy below `outputs/`.
-pub(crate) fn place(name: &str) -> String {
-    format!("{ALIASES_DIR}/{name}")
-}
-
-/// What is promoted, as if a stage had yielded it in the directory of the alias.
-pub(crate) fn as_outcome(promoted: &Promoted) -> Outcome {
-    Outcome::new(promoted.key, promoted.files.clone(), Findings::default())
+/// What is to be in the directory of an alias, as if a stage had yielded it. What it stood for
+/// before is only there as far as the store still has it.
+pub(crate) fn laid(project: &Project, alias: &Alias) -> Outcome {
+    let is_there = |promoted: &Promoted| {
+        promoted.files.iter().all(|file| files::exists(&project.store.object(&file.digest)))
+    };
+    let mut versions: Vec<&Promoted> = Vec::new();
+    for (age, promoted) in alias.stack().into_iter().rev().enumerate() {
+        let is_new = versions.iter().all(|one| one.version != promoted.version);
+        if versions.len() < N_COPIES && is_new && (age == 0 || is_there(promoted)) {
+            versions.push(promoted);
+        }
+    }
+    let place = |promoted: &Promoted, file: &OutputFile| OutputFile {
+        path: format!("{}/{}", promoted.version, file.path),
+        ..file.clone()
+    };
+    let of_version =
+        |one: &&Promoted| -> Vec<_> { one.files.iter().map(|file| place(one, file)).collect() };
+    let key = alias.current().map_or_else(|| Digest::of(b""), |current| current.key);
+    let files = versions.iter().flat_map(of_version).collect();
+    Outcome::new(key, files, Findings::default())
 }

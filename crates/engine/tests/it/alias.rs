@@ -46,8 +46,12 @@ fn ran_twice() -> Lab {
     lab
 }
 
+/// What the alias stands for, read from the copy that its document names.
 fn copy(lab: &Lab) -> String {
-    lab.read("outputs/aliases/champion/out.txt")
+    let aliases = lab.project().aliases;
+    let alias = aliases.read("champion").unwrap().unwrap();
+    let dir = aliases.copy("champion", alias.current().unwrap());
+    fs::read_to_string(dir.join("out.txt")).unwrap()
 }
 
 #[test]
@@ -111,22 +115,39 @@ fn bytes_that_are_gone_or_damaged_are_not_promoted() {
 fn a_copy_that_was_changed_is_told_and_mended() {
     let lab = ran_twice();
     let promoted = promote(&lab, "@");
-    let path = lab.path("outputs/aliases/champion/out.txt");
+    let path = lab.project().aliases.copy("champion", &promoted).join("out.txt");
     fs::remove_file(&path).unwrap();
     fs::write(&path, "forged").unwrap();
     fs::write(lab.path("outputs/aliases/champion/mine"), "mine").unwrap();
     let (findings, _) = verify::verify(&lab.project(), &lab.load().unwrap()).unwrap();
-    let told: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    let told: Vec<_> = findings.iter().map(|finding| finding.message.clone()).collect();
     assert_eq!(
         told,
         [
-            "`outputs/aliases/champion/out.txt` is not what `champion` stands for",
-            "`outputs/aliases/champion/mine` is no part of what `champion` stands for",
+            format!(
+                "`outputs/aliases/champion/{}/out.txt` is not what `champion` stands for",
+                promoted.version
+            ),
+            "`outputs/aliases/champion/mine` is no part of what `champion` stands for".to_owned(),
         ]
     );
     assert!(findings[0].hint.contains(&promoted.run), "{}", findings[0].hint);
     alias::refresh(&lab.project(), "champion").unwrap();
     assert_eq!(copy(&lab), "two");
+    lab.verify_clean();
+}
+
+#[test]
+fn the_copy_of_what_was_before_stays_under_the_feet_of_who_uses_it() {
+    let lab = ran_twice();
+    let first = promote(&lab, "@-1");
+    let second = promote(&lab, "@");
+    let aliases = lab.project().aliases;
+    assert!(aliases.copy("champion", &first).join("out.txt").exists());
+    write(&lab, "three");
+    promote(&lab, "@");
+    assert!(!aliases.copy("champion", &first).exists());
+    assert!(aliases.copy("champion", &second).join("out.txt").exists());
     lab.verify_clean();
 }
 
