@@ -14,7 +14,7 @@ use crate::canonical::seal;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
-use crate::outcome::{Conflict, Miss, Outcome, Sighted, Sighting};
+use crate::outcome::{Conflict, Miss, Outcome, OutputFile, Sighted, Sighting};
 use crate::recipe::Recipe;
 use crate::scratch::Scratch;
 use crate::store::{LAYOUT, Store};
@@ -113,7 +113,7 @@ impl Store {
         match self.outcome_to_replace(key, &place)? {
             Some(before) if before == *outcome => Ok(None),
             Some(before) => {
-                let is_usable = self.lookup(key).is_ok();
+                let is_usable = self.is_whole(&before)?;
                 let now = Sighted { outcome: outcome.clone(), seen: Some(now) };
                 let seen = earlier(&before);
                 let before = Sighted { outcome: before, seen };
@@ -127,6 +127,29 @@ impl Store {
             }
             None => self.write(&place, &seal(outcome)).map(|()| None),
         }
+    }
+
+    /// Whether all objects of an outcome are there and whole; what is damaged is set aside.
+    ///
+    /// # Errors
+    /// Why one that is there cannot be read: an outcome does not fall for that.
+    fn is_whole(&self, outcome: &Outcome) -> io::Result<bool> {
+        for OutputFile { digest, .. } in &outcome.files {
+            let object = self.object(digest);
+            match self.stat().digest(&object, &digest.to_string()) {
+                Ok((found, _)) if found == *digest => {}
+                Ok(_) => {
+                    self.quarantine(&object);
+                    return Ok(false);
+                }
+                Err(error) if files::is_no_file(&error) => return Ok(false),
+                Err(error) => {
+                    let message = format!("cannot read `{}`: {error}", object.display());
+                    return Err(io::Error::new(error.kind(), message));
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The outcome that a key has, before another takes its place; none when there is none or a

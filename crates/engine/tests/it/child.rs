@@ -1,8 +1,8 @@
 //! What a process does that `process` starts: one verb on one project, as the product does it.
 //!
-//! The environment says which (`LAB_DO`), where (`LAB_ROOT`), which stages are forced (`LAB_FORCE`),
-//! what is set (`LAB_SET`) and which file operations fail (`LAB_FAULT`). How it went is told in
-//! lines that begin with a word, and by the exit code.
+//! The environment says which (`LAB_DO`), where (`LAB_ROOT`), which stages are forced
+//! (`LAB_FORCE`), what is set (`LAB_SET`) and which file operations fail (`LAB_FAULT`). How it went
+//! is told in lines that begin with a word, and by the exit code.
 
 #![expect(clippy::print_stdout, reason = "a child tells the test that started it")]
 

@@ -16,9 +16,9 @@ impl Dice {
     }
 }
 
-/// A graph of four to nine stages that take a few milliseconds each: kinds of the process, programs
-/// that read a directory or what others made, and a stage of several variants. Each execution adds a
-/// line to the ledger, whose place is in no recipe.
+/// A graph of four to nine stages that take a few milliseconds each: kinds of the process,
+/// programs that read a directory or what others made, and a stage of several variants. Each
+/// execution adds a line to the ledger, whose place is in no recipe.
 pub(crate) fn random_lab(dice: &mut Dice) -> Lab {
     let mut lab = Lab::new().more("[data]\nparts = \"data/parts\"\n");
     lab.write("data/parts/x", "an x\n");
