@@ -42,8 +42,10 @@ pub(super) fn verify(
         findings.extend(verify::compare_rebuild(&expected, &rebuilt));
     }
     let code = verify::exit_code(&findings);
-    if !findings.is_empty() {
-        witness::forget(&opened.project.root);
+    if !findings.is_empty()
+        && let Err(error) = witness::forget(&opened.project.root)
+    {
+        terminal.warning(&format!("{error}; remove it: the next run may say `nothing to do`"));
     }
     if terminal.json {
         terminal.json_line(&json!({

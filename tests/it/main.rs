@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod command;
+mod disk;
 mod docs;
 mod drift;
 mod example;
@@ -13,6 +14,7 @@ mod folds;
 mod gc;
 mod house;
 mod interrupted;
+mod killed;
 mod lab;
 mod mistakes;
 mod parts;

@@ -247,7 +247,7 @@ fn lay(project: &Project, name: &str, alias: &Alias) -> Result<(), Error> {
 /// before is only there as far as the store still has it.
 pub(crate) fn laid(project: &Project, alias: &Alias) -> Outcome {
     let is_there = |promoted: &Promoted| {
-        promoted.files.iter().all(|file| files::exists(&project.store.object(&file.digest)))
+        promoted.files.iter().all(|file| files::may_exist(&project.store.object(&file.digest)))
     };
     let mut versions: Vec<&Promoted> = Vec::new();
     for (age, promoted) in alias.stack().into_iter().rev().enumerate() {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
-use crate::outcome::Conflict;
+use crate::outcome::{Conflict, Outcome};
 use crate::project::Project;
 
 /// The parts of the store that are named by a digest.
@@ -52,7 +52,8 @@ impl Survey {
     /// Looks at a project.
     ///
     /// # Errors
-    /// `Corrupt` when a record or the lock cannot be read; else what reading the directories gives.
+    /// `Corrupt` when a record or the lock is damaged; `Io` when one of them, a conflict, the keys
+    /// that stages last had or a directory cannot be read.
     pub(crate) fn new(project: &Project) -> Result<Survey, Error> {
         let mut runs = Vec::new();
         for dir in project.runs.list()? {
@@ -76,7 +77,7 @@ impl Survey {
         };
         drop(locked);
         let aliases = aliases(project)?;
-        let last = project.runs.last_keys();
+        let last = project.runs.try_last_keys()?;
         let mut survey = Survey {
             runs,
             last,
@@ -89,7 +90,7 @@ impl Survey {
         for part in PARTS {
             survey.look(project, part)?;
         }
-        survey.read_outcomes(project);
+        survey.read_outcomes(project)?;
         Ok(survey)
     }
 
@@ -105,8 +106,9 @@ impl Survey {
         Ok(())
     }
 
-    /// What cannot be read needs nothing: `verify` tells it.
-    fn read_outcomes(&mut self, project: &Project) {
+    /// What is damaged needs nothing: `verify` tells it. What a conflict that cannot be read now
+    /// speaks of is not known.
+    fn read_outcomes(&mut self, project: &Project) -> Result<(), Error> {
         let speakers = self.runs.iter().chain([&self.lock]).chain(&self.aliases);
         for key in speakers.flat_map(|speaker| &speaker.keys) {
             if self.objects.contains_key(key) {
@@ -117,8 +119,8 @@ impl Survey {
                 outcome.iter().flat_map(|one| &one.files).map(|file| file.digest).collect();
             if self.parts["conflicts"].contains_key(key) {
                 let dir = project.store.place("conflicts", key);
-                for path in files::entries(&dir).unwrap_or_default() {
-                    let read = files::read(&path).ok();
+                for path in files::entries(&dir).map_err(Error::io("read", &dir))? {
+                    let read = files::read_if_there(&path).map_err(Error::io("read", &path))?;
                     let conflict = read.and_then(|b| Conflict::read(&b, outcome.as_ref()));
                     let both = conflict.iter().flat_map(|c| [&c.stands.outcome, &c.other.outcome]);
                     objects.extend(both.flat_map(|one| &one.files).map(|file| file.digest));
@@ -126,6 +128,7 @@ impl Survey {
             }
             self.objects.insert(*key, objects);
         }
+        Ok(())
     }
 
     /// All of a part by digest, with its size.
@@ -200,6 +203,12 @@ impl<'s> Needed<'s> {
         self.count_recipe(key);
         let survey = self.survey;
         survey.objects.get(key).into_iter().flatten().for_each(|object| self.add_object(object));
+    }
+
+    /// An outcome is needed that no run speaks of.
+    pub(crate) fn add_outcome(&mut self, outcome: &Outcome) {
+        self.add_key(&outcome.key);
+        outcome.files.iter().for_each(|file| self.add_object(&file.digest));
     }
 
     fn count_recipe(&mut self, key: &Digest) {

@@ -29,12 +29,32 @@ pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> 
 }
 
 /// Whether `outputs/STAGE/` is there and holds exactly what an outcome says. Changes nothing.
-pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> bool {
+///
+/// # Errors
+/// Why it cannot be told.
+pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> io::Result<bool> {
     let dir = project.outputs.join(stage);
-    is_stage(stage)
-        && files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir())
-        && wrong(project, stage, outcome).is_empty()
-        && Expected::new(&dir, outcome).strangers().is_ok_and(|strangers| strangers.is_empty())
+    if !is_stage(stage)
+        || !told(files::link_metadata(&dir))?.is_some_and(|metadata| metadata.is_dir())
+    {
+        return Ok(false);
+    }
+    for file in &outcome.files {
+        let name = memory_name(stage, file);
+        let found = told(project.store.stat().digest(&dir.join(&file.path), &name))?;
+        if found.is_none_or(|(digest, _)| digest != file.digest) {
+            return Ok(false);
+        }
+    }
+    Ok(Expected::new(&dir, outcome).strangers()?.is_empty())
+}
+
+/// What is known of a file, `None` where there is none.
+fn told<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    match looked {
+        Err(error) if files::is_no_file(&error) => Ok(None),
+        looked => looked.map(Some),
+    }
 }
 
 /// Makes `outputs/STAGE/` hold exactly what an outcome says.
@@ -69,6 +89,7 @@ pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<
         }
         replaced => replaced.map_err(write)?,
     }
+    project.store.wrote_in(&dir).map_err(Error::io("write", &dir))?;
     for file in &outcome.files {
         let path = dir.join(&file.path);
         project.store.stat().remember(&path, &memory_name(stage, file), file.digest);

@@ -150,14 +150,16 @@ fn check_outputs(project: &Project, lock: &Lock) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stage, locked) in &lock.stages {
         let dir = project.outputs.join(stage);
-        if files::exists(&dir) {
+        if files::may_exist(&dir) {
             let of_file = |(path, digest)| {
                 check_output(project, &dir.join(path), digest, "what the lock says")
             };
             findings.extend(locked.outputs.iter().filter_map(of_file));
             let paths = locked.outputs.keys().map(String::as_str);
-            let strangers = Expected::of_paths(&dir, paths).strangers().unwrap_or_default();
-            findings.extend(strangers.iter().map(|path| stranger(project, stage, path)));
+            match Expected::of_paths(&dir, paths).strangers() {
+                Ok(found) => findings.extend(found.iter().map(|p| stranger(project, stage, p))),
+                Err(error) => findings.push(unlisted(project, &dir, &error)),
+            }
         }
     }
     findings
@@ -168,6 +170,12 @@ fn stranger(project: &Project, stage: &str, path: &Path) -> Finding {
     const HINT: &str = "`pipeline run` removes it: keep what is yours somewhere else";
     let message = format!("`{}` is no output of stage `{stage}`", relative(project, path));
     Finding::new(ExitCode::Drift, message, HINT)
+}
+
+/// A directory in which there may be more than can be told.
+fn unlisted(project: &Project, dir: &Path, error: &std::io::Error) -> Finding {
+    let message = format!("`{}` cannot be listed: {error}", relative(project, dir));
+    Finding::new(ExitCode::Missing, message, "see why, and run again")
 }
 
 /// A file against its digest. Bytes that the store knows are another run's, not damage.

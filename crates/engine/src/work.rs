@@ -167,7 +167,7 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     let observation = observation.map(|seen| Observation { attempts: number, ..seen });
     if let Err(mut failure) = result {
         keep(&outputs_dir, task.kept);
-        keep_log(observation.as_ref(), &log_of(task.kept));
+        keep_log(project, observation.as_ref(), &log_of(task.kept));
         failure.findings = findings;
         failure.output = observation.map(Box::new);
         return Err(failure);
@@ -204,7 +204,8 @@ fn call(stage: &Stage, context: &Context<'_>) -> Result<(), Failure> {
     match panic::catch_unwind(AssertUnwindSafe(|| stage.kind.run(context))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
-            let mut failure = Failure::new(format!("{error:#}"));
+            let advice = Error::advice_on(&error);
+            let mut failure = Failure::new(format!("{error:#}{advice}"));
             failure.is_gate = error.is::<GateFailed>();
             failure.is_interrupted = error.is::<Interrupted>();
             Err(failure)
@@ -342,11 +343,9 @@ pub fn log_of(kept: &Path) -> PathBuf {
 }
 
 /// Keeps what the program of a failed stage said, in place of what it said before.
-fn keep_log(observation: Option<&Observation>, log: &Path) {
-    let _ = files::remove(log);
-    if let Some(said) = observation.filter(|said| !said.is_silent())
-        && files::make_parent(log).is_ok()
-    {
-        let _ = files::write(log, said.text().as_bytes());
-    }
+fn keep_log(project: &Project, observation: Option<&Observation>, log: &Path) {
+    let _ = match observation.filter(|said| !said.is_silent()) {
+        Some(said) => project.store.write(log, said.text().as_bytes()),
+        None => files::remove(log),
+    };
 }

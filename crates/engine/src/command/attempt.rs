@@ -43,7 +43,8 @@ pub(crate) struct Interrupted;
 /// Runs the program of a stage and moves its outputs to where they are taken.
 pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let Some(room) = &context.room else { bail!("a program needs a room") };
-    files::make_dirs(&room.dir.join(HOME))?;
+    let home = room.dir.join(HOME);
+    files::make_dirs(&home).with_context(|| format!("cannot make `{}`", home.display()))?;
     let attempt = Attempt::new(context, room)?;
     attempt.make_way()?;
     let launch = Launch {
@@ -114,7 +115,8 @@ impl<'a> Attempt<'a> {
                 let mut text = script(params.shell.as_deref().unwrap_or_default(), &paths);
                 if text.len() > MAX_SCRIPT_BYTES {
                     let file = dir.join(SCRIPT);
-                    files::write(&file, text.as_bytes())?;
+                    files::write(&file, text.as_bytes())
+                        .with_context(|| format!("cannot write `{}`", file.display()))?;
                     text = format!(". {}", quoted(&file.display().to_string()));
                 }
                 [SHELL, "-eu", "-c", &text].map(str::to_owned).to_vec()
@@ -130,7 +132,9 @@ impl<'a> Attempt<'a> {
                 let program = work.join(&first);
                 // Only an input: what else the word may lead to is not the engine's to change.
                 if room.laid.files.contains(Path::new(&first)) {
-                    files::set_mode(&program, PROGRAM)?;
+                    files::set_mode(&program, PROGRAM).with_context(|| {
+                        format!("cannot make `{}` a program", program.display())
+                    })?;
                 }
                 Some(program)
             }
@@ -154,12 +158,13 @@ impl<'a> Attempt<'a> {
                 bail!("its output `{output}` stands where its input `{input}` does");
             }
             let full = self.work.join(path);
-            if full.parent() != Some(&self.work) {
-                make_parent(&full)?;
-            }
-            if place.is_dir {
-                files::make_dirs(&full)?;
-            }
+            let made = match place.is_dir {
+                true => files::make_dirs(&full),
+                // The working directory itself is there.
+                false if full.parent() == Some(&self.work) => Ok(()),
+                false => make_parent(&full),
+            };
+            made.with_context(|| format!("cannot make way for `{}`", full.display()))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What is in use under a name is there, and its copies are what was promoted.
 
-use super::{Finding, check_output, missing_objects, relative};
+use super::{Finding, check_output, missing_objects, relative, unlisted};
 use crate::alias::{self, Alias};
 use crate::error::{Error, ExitCode};
 use crate::outputs::Expected;
@@ -32,9 +32,12 @@ fn check_one(project: &Project, name: &str, alias: &Alias) -> Vec<Finding> {
         |file: &OutputFile| check_output(project, &dir.join(&file.path), &file.digest, &said);
     let wrong = laid.files.iter().filter_map(of_file);
     findings.extend(wrong.map(|finding| Finding { hint: hint.clone(), ..finding }));
-    for path in Expected::new(&dir, &laid).strangers().unwrap_or_default() {
-        let message = format!("`{}` is no part of {said}", relative(project, &path));
-        findings.push(Finding::new(ExitCode::Drift, message, hint.clone()));
+    match Expected::new(&dir, &laid).strangers() {
+        Ok(strangers) => findings.extend(strangers.iter().map(|path| {
+            let message = format!("`{}` is no part of {said}", relative(project, path));
+            Finding::new(ExitCode::Drift, message, hint.clone())
+        })),
+        Err(error) => findings.push(unlisted(project, &dir, &error)),
     }
     findings
 }

@@ -4,11 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod child;
+mod dice;
+mod gate;
 mod lab;
 mod labour;
 mod process;
 mod ran;
 mod rights;
+mod scenes;
 mod toys;
 
 mod alias;
