@@ -32,7 +32,7 @@ impl Store {
         if let Some(room) = self.room.get() {
             return Ok(room.path());
         }
-        let made = Scratch::new(&self.root().join("scratch"))?;
+        let made = Scratch::new(&self.root().join("scratch"), &self.scratch_locks())?;
         let format = self.root().join("format");
         if !files::exists(&format) {
             files::publish(&format, LAYOUT.as_bytes(), made.path())?;
