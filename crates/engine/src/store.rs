@@ -10,8 +10,8 @@
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published
-//! store/locks/              empty files, `keys` `outputs` `records` `scratch` `stat` `use`, on which
-//!                           locks are taken that die with their process
+//! store/locks/              empty files, on which locks are taken that die with
+//!                           their process: `keys` `outputs` `records` `scratch` `stat` `use`
 //! store/stat                remembered digests
 //! store/witness             what the last run looked at
 //! ```
