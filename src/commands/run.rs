@@ -53,6 +53,7 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     if args.dry_run {
         return plan::show(&opened, &selection, &forced, terminal);
     }
+    require_own_lock(&opened, &selection)?;
     let interrupt = Interrupt::listen(*terminal)?;
     let service = selection.iter().copied().find(|id| opened.graph.stage(*id).is_service());
     let computed = compute(&opened, selection, forced, args, true, &interrupt, terminal)?;
@@ -173,6 +174,26 @@ fn jobs(args: &Args) -> usize {
     args.jobs.map_or_else(processors, usize::from)
 }
 
+/// Fails, before any work, when there is a lock that the run could not write.
+fn require_own_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Result<()> {
+    match opened.project.lock() {
+        // Every one of its blocks is written anew.
+        Err(Error::Drift(_)) if n_computed(opened, selection) == n_stages(opened) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// How many of these stages yield something.
+fn n_computed(opened: &Opened, selection: &BTreeSet<StageId>) -> usize {
+    selection.iter().filter(|id| !opened.graph.stage(**id).is_service()).count()
+}
+
+/// How many stages have a block in the lock.
+fn n_stages(opened: &Opened) -> usize {
+    opened.graph.stages.iter().filter(|stage| !stage.is_service()).count()
+}
+
 /// Fails unless the lock is what the tree says, for the stages that are to run.
 fn require_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Result<()> {
     let Opened { graph, project, .. } = opened;
@@ -216,11 +237,10 @@ fn require_outputs(opened: &Opened, run: &Run) -> anyhow::Result<()> {
 }
 
 fn write_lock(opened: &Opened, run: &Run, terminal: &Terminal) -> anyhow::Result<()> {
-    let n_stages = opened.graph.stages.iter().filter(|stage| !stage.is_service()).count();
     let lock = match opened.project.lock() {
         Ok(lock) => lock.unwrap_or_default(),
         // A damaged lock is written anew when the run knows all that it should say.
-        Err(Error::Drift(_)) if run.stages.len() == n_stages => {
+        Err(Error::Drift(_)) if run.stages.len() == n_stages(opened) => {
             terminal.warning("`pipeline.lock` was not a lock; it is written anew");
             lock::Lock::default()
         }

@@ -5,7 +5,7 @@
 //! found by its digest, because nothing is remembered as proved before it was flushed. Knows
 //! nothing of digests as names, of stores or of stages.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -302,16 +302,6 @@ pub(crate) fn make_readable(path: &Path) -> io::Result<()> {
 pub(crate) fn make_read_only(path: &Path) -> io::Result<()> {
     pass(Operation::Permissions, path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(READ_ONLY))
-}
-
-/// Locks an open file or directory if nobody else has it; returns whether it did.
-pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
-    pass(Operation::Lock, path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// Copies a file over another, permissions included.

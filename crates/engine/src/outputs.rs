@@ -136,7 +136,7 @@ fn replace(
     let device = |path: &Path| files::metadata(path).map(|metadata| metadata.dev());
     let beside = match project.store.room() {
         Ok(room) if device(room)? == device(&project.outputs)? => None,
-        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR))?),
+        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR), &project.store.scratch_locks())?),
     };
     let room = beside.as_ref().map_or_else(|| project.store.room(), |beside| Ok(beside.path()))?;
     // The lock of the stage keeps others from this name.

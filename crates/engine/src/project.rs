@@ -79,9 +79,10 @@ impl Project {
     /// What opening the store gives.
     pub fn open(root: &Path, outputs: &Path, paranoid: bool) -> Result<Project, Error> {
         let outputs = root.join(outputs);
-        scratch::sweep(&outputs.join(HIDDEN_DIR));
+        let store = Store::open(&outputs.join("store"), paranoid)?;
+        scratch::sweep(&outputs.join(HIDDEN_DIR), &store.scratch_locks());
         Ok(Project {
-            store: Store::open(&outputs.join("store"), paranoid)?,
+            store,
             runs: Runs::new(outputs.join("runs")),
             aliases: Aliases::new(&outputs),
             root: root.to_owned(),

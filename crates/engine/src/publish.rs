@@ -38,7 +38,7 @@ impl Store {
         let parent = self.root().join("scratch");
         files::make_dirs(&parent)?;
         // Programs are told paths in it, which are to be without links.
-        let made = Scratch::new(&files::canonical(&parent)?)?;
+        let made = Scratch::new(&files::canonical(&parent)?, &self.scratch_locks())?;
         let format = self.root().join("format");
         if !files::exists(&format) {
             files::publish(&format, LAYOUT.as_bytes(), made.path())?;

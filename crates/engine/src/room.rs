@@ -42,6 +42,8 @@ pub(crate) struct Room<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) laid: Laid,
     pub(crate) timeout: Option<Duration>,
+    /// Whether a failure is not tried again.
+    pub(crate) is_last: bool,
     pub(crate) cancel: &'a AtomicBool,
     pub(crate) warn: &'a (dyn Fn(&str) + Sync),
     pub(crate) observation: Mutex<Option<Observation>>,

@@ -10,8 +10,9 @@
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published
-//! store/locks/              empty files, `keys` `outputs` `records` `use`, on which locks are
-//!                           taken that die with their process; and `turn`, the mark of a run
+//! store/locks/              empty files, on which locks are taken that die with their process:
+//!                           `keys` `outputs` `records` `scratch` `stat` `use`; and `turn`, the
+//!                           mark of a run
 //! store/stat                remembered digests
 //! store/witness             what the last run looked at
 //! ```
@@ -79,8 +80,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("read", &format)(error)),
         }
-        scratch::sweep(&root.join("scratch"));
-        Ok(Store {
+        let store = Store {
             root: root.to_owned(),
             stat: StatCache::open(root.join("stat"), paranoid),
             room: OnceLock::new(),
@@ -88,7 +88,9 @@ impl Store {
             is_dirty: AtomicBool::new(false),
             elsewhere: Mutex::default(),
             cannot_reflink: AtomicBool::new(false),
-        })
+        };
+        scratch::sweep(&root.join("scratch"), &store.scratch_locks());
+        Ok(store)
     }
 
     /// The remembered digests.
@@ -225,6 +227,11 @@ impl Store {
         if !moved {
             let _ = files::remove(path).or_else(|_| files::remove_dir(path));
         }
+    }
+
+    /// The file with the locks of all directories for work in progress.
+    pub(crate) fn scratch_locks(&self) -> PathBuf {
+        self.root.join("locks/scratch")
     }
 
     /// The lock of a key: who has it computes its outcome.

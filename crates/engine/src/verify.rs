@@ -83,7 +83,7 @@ pub fn verify(project: &Project, graph: &Graph) -> Result<(Vec<Finding>, Counted
             Lock::default()
         }
         Err(error) => {
-            findings.push(Finding::new(ExitCode::Drift, error.to_string(), "run again"));
+            findings.push(Finding::new(error.exit_code(), error.to_string(), "run again"));
             Lock::default()
         }
     };

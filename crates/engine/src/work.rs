@@ -139,7 +139,8 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     let lay = |error| Failure::from(Error::io("write in", scratch.path())(error));
     files::make_dir(&outputs_dir).map_err(lay)?;
     let (inputs, room) = if stage.kind.is_external() {
-        (BTreeMap::new(), Some(room(task, scratch.path())?))
+        let retries = stage.control.retries;
+        (BTreeMap::new(), Some(room(task, scratch.path(), number > retries)?))
     } else {
         let dir = scratch.path().join("in");
         (lay_inputs(project, graph, stage, &task.outcomes, &dir).map_err(lay)?, None)
@@ -182,7 +183,7 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
 }
 
 /// The room of a program, its inputs laid out.
-fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
+fn room<'a>(task: &'a Task<'_>, dir: &'a Path, is_last: bool) -> Result<Room<'a>, Failure> {
     let stage = task.graph.stage(task.id);
     let work = dir.join(room::WORK);
     let write = |error| Failure::from(Error::io("lay out inputs in", dir)(error));
@@ -193,6 +194,7 @@ fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
         dir,
         laid,
         timeout: stage.control.timeout,
+        is_last,
         cancel: task.cancel,
         warn: task.warn,
         observation: Mutex::default(),

@@ -80,6 +80,41 @@ fn an_edited_tool_is_another_recipe() {
 }
 
 #[test]
+fn what_runs_a_script_is_in_the_recipe_and_is_named() {
+    let lab = lab("own");
+    let run = lab.path("lang/run").display().to_string();
+    executable(&lab, "lang/run", "#!/bin/sh\n. \"$1\"\n");
+    executable(&lab, "bin/own", &format!("#!{run}\necho own > out.txt\n"));
+    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./bin/own\"]");
+    lab.run().expect("ran 1");
+    lab.run().expect("cached 1");
+    executable(&lab, "lang/run", "#!/bin/sh\n# Other bytes.\n. \"$1\"\n");
+    let reason = lab.run().expect("ran 1").reason("s");
+    assert!(reason.starts_with(&format!("tools.#!{run}: ")), "{reason}");
+    executable(&lab, "bin/own", "#!/bin/sh\necho own > out.txt\n");
+    let reason = lab.run().reason("s");
+    assert!(reason.contains(&format!("tools.#!{run}: removed ")), "{reason}");
+    assert!(!reason.contains("#!/bin/sh"), "it is the stage's own shell: {reason}");
+}
+
+#[test]
+fn what_env_finds_for_a_script_is_in_the_recipe_and_is_named() {
+    let lab = lab("own");
+    executable(&lab, "bin/own", "#!/usr/bin/env -S lang -u\necho own > out.txt\n");
+    executable(&lab, "lang/lang", "#!/bin/sh\n. \"$2\"\n");
+    executable(&lab, "lang/other", "");
+    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./bin\", \"./lang/other\"]");
+    lab.run().expect("ran 1");
+    let recipe = lab.project().store.recipe(&lab.key("s")).unwrap();
+    let names: Vec<_> = recipe.tools.keys().map(String::as_str).collect();
+    let expected = ["#!/usr/bin/env", "#!/usr/bin/env lang", "./bin", "./lang/other", "/bin/sh"];
+    assert_eq!(names, expected);
+    executable(&lab, "lang/lang", "#!/bin/sh\n# Other bytes.\n. \"$2\"\n");
+    let reason = lab.run().expect("ran 1").reason("s");
+    assert!(reason.starts_with("tools.#!/usr/bin/env lang: "), "{reason}");
+}
+
+#[test]
 fn a_directory_of_tools_counts_with_all_but_what_interpreters_leave() {
     let lab = lab("own > out.txt");
     executable(&lab, "venv/bin/own", "#!/bin/sh\necho 1\n");
@@ -325,6 +360,23 @@ fn a_script_may_name_thousands_of_inputs() {
     assert_eq!(lab.read("outputs/s/out.txt"), "/bin/sh 6000\n");
     lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
     lab.run().expect("ran 1");
+}
+
+#[test]
+fn what_stages_write_is_neither_data_nor_a_tool() {
+    let text = "kind = \"command\"\ninputs.d = \"data.d\"\n[params]\nshell = \"x\"\n\
+                outputs.o = \"o\"\ntools = [\"sleep\", \".\", \"outputs/make/tool\"]\n";
+    let lab = Lab::new().more("[data]\nd = \"*/*/part.csv\"\n").stage("s", text);
+    let told = lab.mistakes();
+    assert_eq!(told.len(), 3, "{told:?}");
+    let expected = "pipeline.toml:5: `*/*/part.csv` finds what stages write in `outputs`, too; an \
+                    output of a stage is plugged in as `STAGE.PORT`";
+    assert!(told[0].starts_with(expected), "{told:?}");
+    assert!(
+        told[1].starts_with("stages/s.toml:6: `.` is the project with its `outputs`"),
+        "{told:?}"
+    );
+    assert!(told[2].starts_with("stages/s.toml:6: `outputs/make/tool` is what stages"), "{told:?}");
 }
 
 #[test]

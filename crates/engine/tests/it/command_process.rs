@@ -1,6 +1,7 @@
 //! Programs as processes: what they say, how they fail, how they are stopped.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use engine::graph::Graph;
 use engine::observed::Observation;
 
 use crate::lab::Lab;
+use crate::process::Orders;
 use crate::ran::Ran;
 
 /// A lab with one stage `s`, a script that writes `out.txt`.
@@ -108,6 +110,29 @@ fn a_program_cannot_read_from_its_caller() {
     let lab = lab("if read line; then echo got > out.txt; else echo nothing > out.txt; fi");
     lab.run().expect("ran 1");
     assert_eq!(lab.read("outputs/s/out.txt"), "nothing\n");
+}
+
+#[test]
+fn a_program_has_no_descriptor_that_its_caller_left_open() {
+    let lab = lab("for n in 7 8 9; do [ ! -e /proc/$$/fd/$n ]; done; echo none > out.txt");
+    lab.edit("stages/s.toml", "tools = [\"sleep\"]", "");
+    lab.write("secret.txt", "x");
+    let secret = lab.path("secret.txt").display().to_string();
+    let open = format!("exec 7< {secret} 8> /dev/null 9>> {secret}; exec \"$0\" \"$@\"");
+    Orders::run(lab.root()).by_shell(&open).end().result();
+    assert_eq!(lab.read("outputs/s/out.txt"), "none\n");
+}
+
+#[test]
+fn a_program_that_asks_a_person_fails_at_once() {
+    let lab = lab("read answer < /dev/tty; echo $answer > out.txt");
+    lab.edit("stages/s.toml", "tools = [\"sleep\"]", "");
+    // In the foreground of a terminal, where one could type an answer.
+    let in_terminal = "timeout 30 script -qec \"$0 $*\" /dev/null < /dev/null";
+    let ended = Orders::run(lab.root()).by_shell(in_terminal).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.text.contains("No such device or address"), "{ended:?}");
+    assert!(ended.text.contains("hint: a stage has no terminal"), "{ended:?}");
 }
 
 #[test]
@@ -245,6 +270,17 @@ fn what_left_its_working_directory_and_its_parents_is_ended() {
 }
 
 #[test]
+fn a_daemon_that_left_everything_is_ended() {
+    // Another session, another directory, no variable, no open stream, no parent.
+    let daemon = "env -i /bin/sh -c 'cd /; env -i setsid sleep 31.4160 <&- >&- 2>&- &'";
+    let lab = lab(&format!("setsid {} ; sleep 0.2; echo x > out.txt", daemon));
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\", \"env\"");
+    lab.edit("stages/s.toml", "'''", "\"\"\"");
+    lab.run().expect("ran 1");
+    assert_eq!(processes_with("31.4160"), 0);
+}
+
+#[test]
 fn a_process_that_outlived_its_program_writes_to_no_output() {
     let text =
         "(setsid sh -c 'while :; do echo late >> out.txt; done' &) ; sleep 0.1; echo x >> out.txt";
@@ -312,6 +348,7 @@ fn a_hermetic_program_reads_nothing_but_what_it_was_given() {
     let secret = elsewhere.path().join("secret.txt");
     fs::write(&secret, "x").unwrap();
     let lab = lab(&format!("cat {} > out.txt", secret.display()));
+    lab.edit("stages/s.toml", "\"sleep\"", "\"cat\"");
     lab.run().expect("ran 1");
     lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
     let ran = lab.run().expect("failed 1");
@@ -322,8 +359,75 @@ fn a_hermetic_program_reads_nothing_but_what_it_was_given() {
 }
 
 #[test]
+fn a_hermetic_program_learns_nothing_of_other_processes_that_they_keep() {
+    for kept in ["environ", "maps", "cwd/pipeline.toml", "fd/0", "mem"] {
+        let lab = lab(&format!("head -c 1 /proc/$PPID/{kept} > out.txt"));
+        lab.edit("stages/s.toml", "\"sleep\"", "\"head\"");
+        lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+        let message = lab.run().expect("failed 1").failure("s").message.clone();
+        assert!(message.contains("Permission denied"), "{kept}: {message}");
+    }
+}
+
+#[test]
+fn a_hermetic_program_reaches_its_caller_neither_by_signals_nor_by_a_terminal() {
+    for way in ["kill -CONT $PPID", ": < /dev/tty", ": > /dev/shm/stolen", "ls /dev"] {
+        let lab = lab(&format!("{way}; echo x > out.txt"));
+        lab.edit("stages/s.toml", "\"sleep\"", "\"ls\"");
+        lab.run_of(&[], &[]);
+        lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+        lab.run().expect("failed 1");
+    }
+    let _ = fs::remove_file("/dev/shm/stolen");
+}
+
+#[test]
+fn a_hermetic_program_runs_declared_programs_and_no_other_beside_them() {
+    let lab = lab("seq 3 | tac > out.txt");
+    lab.edit("stages/s.toml", "\"sleep\"", "\"seq\"");
+    lab.run().expect("ran 1");
+    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(message.contains("/tac` is neither an input nor a tool of this stage"), "{message}");
+    lab.edit("stages/s.toml", "\"seq\"", "\"seq\", \"tac\"");
+    lab.run().expect("ran 1");
+    assert_eq!(lab.read("outputs/s/out.txt"), "3\n2\n1\n");
+}
+
+#[test]
+fn a_hermetic_script_is_told_when_nobody_declared_what_runs_it() {
+    let text = "kind = \"command\"\ninputs.p = \"data.p\"\n[params]\nhermetic = true\n\
+                run = [\"{p}\"]\noutputs.out = \"out.txt\"";
+    let lab = Lab::new().data("p", "#!/bin/sh\necho x > out.txt\n").stage("s", text);
+    let message = lab.run().expect("failed 1").failure("s").message.clone();
+    assert!(
+        message.contains("hint: it begins with `#!/bin/sh`: name that under `tools`"),
+        "{message}"
+    );
+    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"/bin/sh\"]");
+    lab.run().expect("ran 1");
+}
+
+#[test]
+fn a_program_is_watched_once_however_often_it_is_tried() {
+    let mut lab = lab("exit 1");
+    // Behind the fence, it is the network by which it can be counted.
+    let counter = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = counter.local_addr().unwrap().port();
+    lab.write("bin/strace", &format!("#!/bin/bash\n: > /dev/tcp/127.0.0.1/{port}\n"));
+    crate::lab::make_executable(&lab.path("bin/strace"));
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    lab.request.environment = vec![("PATH".to_owned(), path)];
+    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
+    lab.run_graph(with_control(&lab, 60.0, 2)).expect("failed 1");
+    counter.set_nonblocking(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| counter.accept().ok()).count(), 1);
+}
+
+#[test]
 fn a_hermetic_program_works_with_its_inputs_and_its_own_directories() {
     let text = "kind = \"command\"\ninputs.d = \"data.d\"\n[params]\nhermetic = true\n\
+                tools = [\"cat\", \"mkdir\", \"mv\", \"cp\"]\n\
                 shell = 'cat {d} > $TMPDIR/x; mkdir deep; mv $TMPDIR/x deep/x; cp deep/x {out}; \
                 echo gone > /dev/null'\noutputs.out = \"out.txt\"";
     let lab = Lab::new().data("d", "given").stage("s", text);

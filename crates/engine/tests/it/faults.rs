@@ -304,10 +304,15 @@ const TOUCHES: [&str; 18] = [
 ];
 
 /// Where it may stand besides in `files`, with the reason.
-const PAST_THE_SEAM: [(&str, &str, &str); 9] = [
+const PAST_THE_SEAM: [(&str, &str, &str); 14] = [
     ("scratch.rs", ".tempdir", "asks for a fault itself"),
     ("exclusion.rs", "OpenOptions", "asks for a fault itself"),
     ("command/attempt.rs", "fs::canonicalize", "a failure is told with or without it"),
+    ("command/attempt.rs", ".exists()", "advice on a failure, with or without it"),
+    ("command/mark.rs", "fs::read_to_string", "what the kernel says of processes is no file"),
+    ("command/start.rs", "File::open(\"/dev/null\")", "no file"),
+    ("command/start.rs", "fs::read_dir", "what the kernel says of processes is no file"),
+    ("command/start.rs", "fs::read_to_string", "what the kernel says of processes is no file"),
     ("command/family.rs", "fs::read", "what the kernel says of processes is no file"),
     ("command/family.rs", ".exists()", "what the kernel says of processes is no file"),
     ("command/fence.rs", "fs::canonicalize", "a path that cannot be told is fenced as it is"),

@@ -46,6 +46,19 @@ impl Orders {
         self
     }
 
+    /// The same, started by a shell that did something before: the command is its arguments.
+    pub(crate) fn by_shell(self, script: &str) -> Orders {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Orders { command }
+    }
+
     pub(crate) fn start(mut self) -> Child {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
