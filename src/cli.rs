@@ -293,6 +293,44 @@ pub struct Serve {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     pub port: Option<u16>,
+    /// How strict it is.
+    #[command(flatten)]
+    pub policy: Policy,
+}
+
+/// What becomes of values that training has not seen; what is not given is as the pipeline's
+/// service stage says.
+#[derive(Clone, Debug, Args)]
+pub struct Policy {
+    /// What becomes of a number beyond the range of the data
+    #[arg(long, value_name = "WHAT")]
+    pub range: Option<Range>,
+    /// What becomes of a field that the model does not know
+    #[arg(long, value_name = "WHAT")]
+    pub extra: Option<Extra>,
+    /// Take "24" for 24 and 1 for true, as Pydantic does by default
+    #[arg(long)]
+    pub lax: bool,
+}
+
+/// What becomes of a number beyond the range of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Range {
+    /// It is refused.
+    Reject,
+    /// It is used, with a warning.
+    Warn,
+    /// The nearest number of the range is used, with a warning.
+    Clip,
+}
+
+/// What becomes of a field that the model does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Extra {
+    /// It is refused.
+    Reject,
+    /// It is passed over.
+    Ignore,
 }
 
 /// `pipeline init`

@@ -115,11 +115,21 @@ impl Problem {
         Problem { status, title: "Validation failed", entries, omitted, allow: None }
     }
 
+    /// A request that is refused for one entry of what it says.
+    pub(crate) fn unprocessable(entry: Entry) -> Problem {
+        Problem::invalid(vec![entry], 0)
+    }
+
     /// A body that is not what JSON text must be.
     pub(crate) fn malformed(loc: Vec<Loc>, reason: &str, message: String) -> Problem {
         let mut entry = Entry::new("json_invalid", loc, "JSON decode error", message);
         entry.ctx = Some(serde_json::json!({ "error": clip(reason) }));
         Problem::single(StatusCode::BAD_REQUEST, "Malformed JSON", entry)
+    }
+
+    /// A body, or a record of it, that is no text of its kind.
+    pub(crate) fn malformed_entry(entry: Entry) -> Problem {
+        Problem::single(StatusCode::BAD_REQUEST, "Malformed body", entry)
     }
 
     /// A body that could not be read to its end.
@@ -145,9 +155,9 @@ impl Problem {
         Problem { allow: Some(allow), ..problem }
     }
 
-    /// A body whose type is not JSON.
-    pub(crate) fn unsupported_type() -> Problem {
-        let message = "the header 'content-type' must be application/json".to_owned();
+    /// A body whose type is none of those that the path takes; `takes` are they.
+    pub(crate) fn unsupported_type(takes: &str) -> Problem {
+        let message = format!("the header 'content-type' must be {takes}");
         let loc = vec![name("header"), name("content-type")];
         let msg = "Unsupported Media Type";
         let entry = Entry::new("unsupported_media_type", loc, msg, message);
