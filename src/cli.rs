@@ -101,6 +101,8 @@ pub enum Command {
     Config(Config),
     /// Serve the newest package without computing anything
     Serve(Serve),
+    /// Predict the records of a file, as the service would, and write the answers to stdout
+    Predict(Predict),
     /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
     Init(Init),
     /// Print what a shell needs to complete verbs and options
@@ -331,6 +333,38 @@ pub enum Extra {
     Reject,
     /// It is passed over.
     Ignore,
+}
+
+/// `pipeline predict`
+#[derive(Clone, Debug, Args)]
+pub struct Predict {
+    /// The records: CSV, JSON lines or Parquet; `-` reads CSV or JSON lines from stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A package directory [default: the one that the pipeline's service stage serves]
+    #[arg(long, value_name = "DIR")]
+    pub package: Option<PathBuf>,
+    /// How the records are written [default: by the file's name; CSV from stdin]
+    #[arg(long, value_name = "FORMAT")]
+    pub input: Option<Records>,
+    /// How predictions are written [default: CSV for CSV, else JSON lines]
+    #[arg(long, value_name = "FORMAT")]
+    pub output: Option<Records>,
+    /// Also say what each field adds to a prediction; only in JSON lines
+    #[arg(long)]
+    pub explain: bool,
+    /// How strict it is.
+    #[command(flatten)]
+    pub policy: Policy,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Records {
+    /// With a header.
+    Csv,
+    /// One object per line.
+    Jsonl,
 }
 
 /// `pipeline init`

@@ -10,6 +10,7 @@ mod interrupt;
 mod log;
 mod observe;
 mod plan;
+mod predict;
 mod recall;
 mod run;
 mod serve;
@@ -55,6 +56,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::show(global, args, terminal),
         Command::Config(args) => config::config(global, args, terminal),
         Command::Serve(args) => serve::serve(global, args, terminal),
+        Command::Predict(args) => predict::predict(global, args, terminal),
         Command::Init(args) => init::init(global, args, terminal),
         Command::Completions(args) => Ok(completions::completions(args, terminal)),
     }
