@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod clients;
 mod command;
+mod contract;
 mod docs;
 mod drift;
 mod example;
@@ -15,12 +17,16 @@ mod house;
 mod interrupted;
 mod lab;
 mod mistakes;
+mod page;
+mod parity;
 mod parts;
 mod real_data;
 mod reproducible;
 mod scikit_learn;
 mod selection;
 mod service;
+mod small;
 mod suggest;
 mod transforms;
+mod venv;
 mod verbs;
