@@ -15,6 +15,9 @@ pub(crate) const MAX_ENTRIES: usize = 64;
 /// The most characters of any text that came with the request.
 const MAX_TEXT: usize = 64;
 
+/// The most characters of a sentence that quotes the request.
+const MAX_SENTENCE: usize = 3 * MAX_TEXT;
+
 /// One step of the way to what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -200,10 +203,19 @@ pub(crate) fn name(text: &str) -> Loc {
 
 /// A text of the request, cut to what an answer may repeat.
 pub(crate) fn clip(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
+    cut(text, MAX_TEXT)
+}
+
+/// A sentence that may quote the request, cut so that it quotes little.
+pub(crate) fn brief(sentence: &dyn std::fmt::Display) -> String {
+    cut(&sentence.to_string(), MAX_SENTENCE)
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
         return text.to_owned();
     }
-    match text.char_indices().nth(MAX_TEXT) {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

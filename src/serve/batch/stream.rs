@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use warp::hyper::body::Bytes;
@@ -23,6 +22,9 @@ use crate::serve::state::State;
 
 /// How many bytes are taken at once: other requests wait no longer than these take.
 const STEP: usize = 16 << 10;
+
+/// The same where answers are explained, which takes a thousand times as long.
+const EXPLAINED_STEP: usize = 256;
 
 /// Why a stream ended before its time.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Answers<S, B> {
     /// What is ready to leave.
     out: Vec<u8>,
     patience: Pin<Box<Sleep>>,
+    is_waiting: bool,
+    step: usize,
     is_done: bool,
 }
 
@@ -70,6 +74,8 @@ where
             part: None,
             out: Vec::new(),
             patience: Box::pin(tokio::time::sleep(timeout)),
+            is_waiting: false,
+            step: if wanted.explain { EXPLAINED_STEP } else { STEP },
             is_done: false,
             state,
         };
@@ -87,7 +93,7 @@ where
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         if let Some(part) = self.part.as_mut().filter(|part| part.has_remaining()) {
             let chunk = part.chunk();
-            let bytes = &chunk[..chunk.len().min(STEP)];
+            let bytes = &chunk[..chunk.len().min(self.step)];
             let (state, batch, out) = (&self.state, &mut self.batch, &mut self.out);
             let pushed = guarded(|| batch.push(state.scorer(), bytes, out));
             return Poll::Ready(pushed.map(|n| part.advance(n)));
@@ -95,8 +101,7 @@ where
         match self.body.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(part))) => {
                 self.part = Some(part);
-                let timeout: Duration = self.state.options.body_timeout;
-                self.patience.as_mut().reset(Instant::now() + timeout);
+                self.is_waiting = false;
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Stop::Interrupted)),
@@ -105,7 +110,14 @@ where
                 let (state, batch, out) = (&self.state, &mut self.batch, &mut self.out);
                 Poll::Ready(guarded(|| batch.finish(state.scorer(), out)))
             }
-            Poll::Pending => self.patience.as_mut().poll(cx).map(|()| Err(Stop::Stalled)),
+            Poll::Pending => {
+                // Counted from here: before, it was perhaps the client that was waited for.
+                if !std::mem::replace(&mut self.is_waiting, true) {
+                    let timeout = self.state.options.body_timeout;
+                    self.patience.as_mut().reset(Instant::now() + timeout);
+                }
+                self.patience.as_mut().poll(cx).map(|()| Err(Stop::Stalled))
+            }
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn shapeless(message: String) -> Problem {
 ///
 /// # Errors
 /// 422 when the value is no list.
-pub(super) fn list<'a>(value: &'a RawValue) -> Result<Vec<&'a RawValue>, Problem> {
+pub(super) fn list(value: &RawValue) -> Result<Vec<&RawValue>, Problem> {
     let read = serde_json::from_str(value.get());
     read.map_err(|_| shapeless("a list of values is expected".to_owned()))
 }

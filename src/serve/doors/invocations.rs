@@ -68,7 +68,7 @@ enum Method {
 pub(crate) fn json(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let text = document::text(body)?;
     let request: Request<'_> = serde_json::from_str(text).map_err(|error| {
-        let message = format!("the body is no request for predictions: {error}");
+        let message = format!("the body is no request for predictions: {}", errors::brief(&error));
         Problem::malformed(errors::body(), &error.to_string(), message)
     })?;
     let Request { dataframe_split, dataframe_records, instances, inputs, params, parameters } =

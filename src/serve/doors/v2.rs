@@ -23,6 +23,9 @@ const DATATYPES: [&str; 13] = [
     "FP32", "FP64", "BYTES",
 ];
 
+/// The longest id of a request, which its answer repeats.
+const MAX_ID_LEN: usize = 128;
+
 /// A request for predictions.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,9 +107,12 @@ fn class_datatype(package: &Package) -> &'static str {
 /// What the body was refused for.
 pub(crate) fn infer(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let request: Request<'_> = serde_json::from_str(document::text(body)?).map_err(|error| {
-        let message = format!("the body is no inference request: {error}");
+        let message = format!("the body is no inference request: {}", errors::brief(&error));
         Problem::malformed(errors::body(), &error.to_string(), message)
     })?;
+    if request.id.as_ref().is_some_and(|id| id.chars().count() > MAX_ID_LEN) {
+        return Err(shapeless(format!("'id' must have at most {MAX_ID_LEN} characters")));
+    }
     let rows = rows(scorer, &request.inputs)?;
     let wanted = request.outputs.unwrap_or_default();
     let known = ["prediction", "probability"];
@@ -141,7 +147,7 @@ pub(crate) fn infer(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem>
         "outputs": outputs.into_iter().filter(is_wanted).collect::<Vec<_>>(),
     });
     if let Some(id) = request.id {
-        answer["id"] = errors::clip(&id).into();
+        answer["id"] = id.into();
     }
     serde_json::to_vec(&answer).map_err(|_| Problem::internal())
 }

@@ -176,7 +176,7 @@ fn infer(package: &Package, id: &str) -> Value {
             "schema": {
                 "type": "object", "additionalProperties": false, "required": ["inputs"],
                 "properties": {
-                    "id": { "type": "string" },
+                    "id": { "type": "string", "maxLength": 128 },
                     "parameters": { "type": "object" },
                     "inputs": { "type": "array", "items": tensor },
                     "outputs": { "type": "array", "items": output },

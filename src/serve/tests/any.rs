@@ -141,7 +141,7 @@ fn the_seeds_are_right_somewhere() {
                     response.status() == 200 && !text.contains("errors")
                 })
             };
-            assert!(PATHS.iter().any(|path| is_taken(path)), "{seed}");
+            assert!(PATHS.iter().any(is_taken), "{seed}");
         }
     });
 }

@@ -190,6 +190,25 @@ fn tensors_that_do_not_fit_are_refused_in_the_protocols_shape() {
 }
 
 #[test]
+fn a_refusal_never_repeats_much_of_the_body() {
+    let long = "x".repeat(50_000);
+    let infer = format!("{MODEL}/infer");
+    let infer = infer.as_str();
+    for (path, body) in [
+        ("/invocations", json!({ long.as_str(): 1 })),
+        ("/invocations", json!({"params": {"predict_method": long}})),
+        ("/invocations", json!({"dataframe_split": {"columns": [long], "data": [[1]]}})),
+        (infer, json!({ long.as_str(): 1 })),
+        (infer, json!({"inputs": [], "id": long})),
+        (infer, json!({"inputs": [], "outputs": [{"name": long}]})),
+    ] {
+        let (status, answer) = post(&Service::new(), path, "application/json", &body.to_string());
+        assert_eq!(status, 400, "{path}");
+        assert!(answer.to_string().len() < 1000, "{path}: {}", answer.to_string().len());
+    }
+}
+
+#[test]
 fn a_model_is_known_by_its_name_and_version_and_by_no_others() {
     let service = Service::new();
     let version = service.state.package.version().to_owned();
