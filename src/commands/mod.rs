@@ -10,6 +10,7 @@ mod interrupt;
 mod log;
 mod observe;
 mod plan;
+mod predict;
 mod promote;
 mod recall;
 mod rollback;
@@ -60,6 +61,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Promote(args) => promote::promote(global, args, terminal),
         Command::Rollback(args) => rollback::rollback(global, args, terminal),
         Command::Serve(args) => serve::serve(global, args, terminal),
+        Command::Predict(args) => predict::predict(global, args, terminal),
         Command::Init(args) => init::init(global, args, terminal),
         Command::Completions(args) => Ok(completions::completions(args, terminal)),
     }

@@ -14,32 +14,74 @@ use tokio::net::TcpListener;
 
 use super::interrupt::Interrupt;
 use super::{Opened, ended, open};
-use crate::cli::{Global, Serve as Args};
+use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::Params;
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Options};
+use crate::serve::{self, Extra, Options, Range, Routes};
 use crate::terminal::{Style, Terminal};
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen(*terminal)?;
-    // A package can be served where there is no project at all.
-    let (mut params, dir) = match (&args.package, &args.alias) {
-        (Some(dir), _) => (defaults()?, dir.clone()),
-        (None, alias) => {
-            let opened = open(global)?;
-            let id = service(&opened.graph)?;
-            let dir = match alias {
-                Some(name) => alias::refresh(&opened.project, name)?,
-                None => package_dir(&opened, id)?,
-            };
-            (params(&opened.graph, id)?, dir)
-        }
-    };
+    let (mut params, dir) = chosen(global, &args.which)?;
+    lay(&args.policy, &mut params);
     if let Some(host) = args.host {
         params.host = host.to_string();
     }
+    let routes = surroundings(&mut params)?;
     params.port = args.port.unwrap_or(params.port);
-    listen(&params, &dir, interrupt, terminal)
+    listen(&params, routes, &dir, interrupt, terminal)
+}
+
+/// The parameters of the service and the package that was named, or those of the pipeline. A
+/// package can be used where there is no project at all.
+pub(super) fn chosen(global: &Global, which: &Which) -> anyhow::Result<(Params, PathBuf)> {
+    if let Some(dir) = &which.package {
+        return Ok((defaults()?, dir.to_owned()));
+    }
+    let opened = open(global)?;
+    let id = service(&opened.graph)?;
+    let dir = match &which.alias {
+        Some(name) => alias::refresh(&opened.project, name)?,
+        None => package_dir(&opened, id)?,
+    };
+    Ok((params(&opened.graph, id)?, dir))
+}
+
+/// Lays the flags over the parameters.
+pub(super) fn lay(flags: &Flags, params: &mut Params) {
+    if let Some(range) = flags.range {
+        params.range = match range {
+            cli::Range::Reject => Range::Reject,
+            cli::Range::Warn => Range::Warn,
+            cli::Range::Clip => Range::Clip,
+        };
+    }
+    if let Some(extra) = flags.extra {
+        params.extra = match extra {
+            cli::Extra::Reject => Extra::Reject,
+            cli::Extra::Ignore => Extra::Ignore,
+        };
+    }
+    params.lax |= flags.lax;
+}
+
+/// The paths and the port that Vertex AI asks a container for; nothing elsewhere.
+fn surroundings(params: &mut Params) -> anyhow::Result<Routes> {
+    let asked = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(port) = asked("AIP_HTTP_PORT") {
+        let wrong = |_| ended(ExitCode::Usage, format!("AIP_HTTP_PORT is `{port}`, not a port"));
+        params.port = port.parse().map_err(wrong)?;
+    }
+    let routes = Routes { health: asked("AIP_HEALTH_ROUTE"), predict: asked("AIP_PREDICT_ROUTE") };
+    for path in [&routes.health, &routes.predict].into_iter().flatten() {
+        if !path.starts_with('/') {
+            let message = format!(
+                "`{path}` is not a path: AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE begin with a slash"
+            );
+            return Err(ended(ExitCode::Usage, message));
+        }
+    }
+    Ok(routes)
 }
 
 /// Launches a service stage whose package has just been made.
@@ -49,7 +91,8 @@ pub(super) fn launch(
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    listen(&params(&opened.graph, id)?, &package_dir(opened, id)?, interrupt, terminal)
+    let (params, dir) = (params(&opened.graph, id)?, package_dir(opened, id)?);
+    listen(&params, Routes::default(), &dir, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -96,6 +139,7 @@ fn package_dir(opened: &Opened, id: StageId) -> anyhow::Result<PathBuf> {
 
 fn listen(
     params: &Params,
+    routes: Routes,
     dir: &Path,
     interrupt: Interrupt,
     terminal: &Terminal,
@@ -109,7 +153,8 @@ fn listen(
         // From here on a signal ends the service cleanly.
         let shutdown = interrupt.serve();
         announce(listener.local_addr()?, &package, terminal);
-        let options = Options { max_body_bytes: params.max_body_bytes, ..Options::default() };
+        let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
+        let options = Options { max_body_bytes, policy, routes, ..Options::default() };
         serve::run(listener, package, dir.to_owned(), options, shutdown).await
     })?;
     // Requests that did not end in time are not waited for.
@@ -118,7 +163,7 @@ fn listen(
     Ok(ExitCode::Ok)
 }
 
-fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
+pub(super) fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
     let code = match error {
         PackageError::Missing(_) => ExitCode::Missing,
         PackageError::Altered(_) => ExitCode::Corrupt,

@@ -10,6 +10,8 @@ use engine::params::{Complaint, Param, Type};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::serve::{Extra, Policy, Range};
+
 /// The default of `max_body_bytes`.
 const MAX_BODY_BYTES: i64 = 64 << 10;
 
@@ -25,6 +27,19 @@ pub struct Params {
     pub port: u16,
     /// The largest body of a request.
     pub max_body_bytes: u64,
+    /// What becomes of numbers beyond the range of the data.
+    pub range: Range,
+    /// What becomes of fields that the model does not know.
+    pub extra: Extra,
+    /// Whether texts are read as the numbers that they spell.
+    pub lax: bool,
+}
+
+impl Params {
+    /// How strict the service is.
+    pub fn policy(&self) -> Policy {
+        Policy { range: self.range, extra: self.extra, lax: self.lax }
+    }
 }
 
 impl Kind for Serve {
@@ -48,7 +63,26 @@ impl Kind for Serve {
                 "max_body_bytes",
                 Type::Int(1, 1 << 30),
                 MAX_BODY_BYTES,
-                "the largest body of a request, in bytes",
+                "the largest body of a request, and of a record of a batch, in bytes",
+            ),
+            Param::new(
+                "range",
+                Type::Choice(&["reject", "warn", "clip"]),
+                "reject",
+                "what becomes of a number beyond the range of the data: the request is refused, or \
+                 the number is used, or the nearest one of the range, and the answer warns of it",
+            ),
+            Param::new(
+                "extra",
+                Type::Choice(&["reject", "ignore"]),
+                "reject",
+                "what becomes of a field that the model does not know",
+            ),
+            Param::new(
+                "lax",
+                Type::Bool,
+                false,
+                "whether `\"24\"` is taken for 24 and `1` for true, as Pydantic does by default",
             ),
         ])
     }
@@ -92,6 +126,17 @@ mod tests {
         let params: Params = serde_json::from_value(checked).unwrap();
         assert_eq!((params.host.as_str(), params.port), ("127.0.0.1", 8080));
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
+        assert_eq!(params.policy(), Policy::default());
+    }
+
+    #[test]
+    fn policies_are_named_as_they_are_declared() {
+        let given = json!({"range": "clip", "extra": "ignore", "lax": true});
+        let checked = Serve.params().check(&given).unwrap();
+        let params: Params = serde_json::from_value(checked).unwrap();
+        let expected = Policy { range: Range::Clip, extra: Extra::Ignore, lax: true };
+        assert_eq!(params.policy(), expected);
+        assert!(Serve.params().check(&json!({"range": "wrap"})).is_err());
     }
 
     #[test]

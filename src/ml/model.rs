@@ -4,6 +4,8 @@
 //! fail, never execute, never panic, never loop (see `learn::tree` for why a walk ends). Knows
 //! neither where the bytes came from nor how the model was trained.
 
+mod explanation;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::ml::learn::document::TreeDocument;
 use crate::ml::learn::tree::Tree;
 use crate::ml::learn::{Boosted, Linear, Predictor, Trees};
 use crate::ml::table::Table;
+
+pub use explanation::{Contribution, Explained, Scale};
 
 pub use crate::ml::features::{DateFormat, Feature as ModelFeature, FeatureKind};
 

@@ -1,20 +1,35 @@
 //! The HTTP service: predictions from a package, and a health that is proved.
 //!
-//! The way of a request is the list of files: `routes` takes it apart, `document` and `validation`
-//! check its body (`complaint` has the words), `predict` answers, `errors` is the one shape of
-//! every refusal; `health` watches over the package, `page` and `openapi` tell people and programs
-//! how to ask. Knows `ml::package` and no stage, table or engine. It neither prints nor handles
-//! signals: listener and shutdown come from outside.
+//! The way of a request is the list of files: `routes` takes it apart (`resource` by its path,
+//! `query`, `accept` and `body` by the rest), `document`, `validation` and `field` check its body
+//! by the `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`,
+//! which streams, and for the `doors` of other protocols; `errors` is the one shape of every
+//! refusal, `problem_json` another one, and `answer` what leaves. `health` watches over the
+//! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
+//! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
+//! outside.
 
+mod accept;
+mod answer;
+mod batch;
+mod body;
 mod complaint;
 mod document;
+mod doors;
 mod errors;
+mod field;
 mod health;
 mod openapi;
 mod page;
+mod policy;
 mod predict;
+mod problem_json;
+mod query;
+mod resource;
 mod routes;
+mod scorer;
 mod state;
+mod tally;
 mod validation;
 
 use std::future::Future;
@@ -28,8 +43,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use state::Options;
+pub use batch::offline::{Failed, predict};
+pub use batch::{Counts, Format, Wanted};
+pub use policy::{Extra, Policy, Range};
 use state::State;
+pub use state::{Options, Routes};
 
 use crate::ml::package::Package;
 

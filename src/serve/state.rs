@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use crate::ml::package::Package;
 use crate::serve::health::Watch;
+use crate::serve::policy::Policy;
+use crate::serve::scorer::Scorer;
+use crate::serve::tally::Tally;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
 
@@ -23,6 +26,19 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How often the package's files are hashed, whatever their times say.
     pub recheck_every: Duration,
+    /// What becomes of values that training has not seen.
+    pub policy: Policy,
+    /// Paths beside those that every service has.
+    pub routes: Routes,
+}
+
+/// Paths that the surroundings ask for, each beginning with a slash.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    /// Where readiness is told, too.
+    pub health: Option<String>,
+    /// Where `/invocations` is, too.
+    pub predict: Option<String>,
 }
 
 impl Default for Options {
@@ -32,6 +48,8 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             recheck_every: Duration::from_secs(30),
+            policy: Policy::default(),
+            routes: Routes::default(),
         }
     }
 }
@@ -41,6 +59,7 @@ pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) package: Package,
     pub(crate) validator: Validator,
+    pub(crate) tally: Tally,
     pub(crate) watch: Watch,
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
@@ -54,7 +73,8 @@ impl State {
     pub(crate) fn new(package: Package, dir: PathBuf, options: Options) -> State {
         let random = RandomState::new().build_hasher().finish();
         State {
-            validator: Validator::new(package.schema()),
+            validator: Validator::new(package.schema(), options.policy),
+            tally: Tally::default(),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
             openapi: openapi::write(&package, &options),
@@ -65,6 +85,11 @@ impl State {
             options,
             package,
         }
+    }
+
+    /// What predicting needs.
+    pub(crate) fn scorer(&self) -> Scorer<'_> {
+        Scorer { package: &self.package, validator: &self.validator, tally: &self.tally }
     }
 
     /// A request id that no other request of this process has.

@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod clients;
 mod command;
+mod contract;
 mod disk;
 mod docs;
 mod drift;
@@ -17,6 +19,8 @@ mod interrupted;
 mod killed;
 mod lab;
 mod mistakes;
+mod page;
+mod parity;
 mod parts;
 mod promote;
 mod real_data;
@@ -24,6 +28,8 @@ mod reproducible;
 mod scikit_learn;
 mod selection;
 mod service;
+mod small;
 mod suggest;
 mod transforms;
+mod venv;
 mod verbs;

@@ -1,5 +1,10 @@
 //! Tests of the service: a small package, and requests without a socket (but for `socket`).
 
+mod any;
+mod batch;
+mod doors;
+mod explain;
+mod policy;
 mod routes;
 mod socket;
 mod strictness;

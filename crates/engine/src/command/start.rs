@@ -60,7 +60,7 @@ pub(super) fn start(launch: &Launch<'_>) -> io::Result<Started> {
 
 /// Starts it from a thread that may go to its directory.
 fn start_from_there(launch: &Launch<'_>) -> io::Result<Started> {
-    std::env::set_current_dir(launch.dir)?;
+    rustix::process::chdir(launch.dir)?;
     if let Some(fence) = launch.fence {
         fence.enter(&[])?;
     }
