@@ -2,14 +2,14 @@
 //!
 //! A session has no terminal: a program that opens `/dev/tty` is told so (`ENXIO`). In a group in
 //! the background of the caller's terminal it would be stopped when it reads, and hang in silence.
-//! What the caller of this process left open without `FD_CLOEXEC`, as a shell does by `exec 9>file`, is
-//! closed; what this process opens itself has that flag.
+//! What the caller of this process left open without `FD_CLOEXEC`, as a shell does by
+//! `exec 9>file`, is closed; what this process opens itself has that flag.
 //!
 //! The standard library begins no session without `unsafe`, so this is `posix_spawn(3)`. That one
 //! changes no directory: a thread parts with the directory that all threads have together
-//! (`CLONE_FS`), goes to the program's, starts it from there, and comes back. Where that is refused,
-//! as the profiles of containers do, a shell goes there and becomes the program. It knows no time-outs and
-//! waits for nothing.
+//! (`CLONE_FS`), goes to the program's, starts it from there, and comes back. Where that is
+//! refused, as the profiles of containers do, a shell goes there and becomes the program. It knows
+//! no time-outs and waits for nothing.
 
 use std::ffi::CString;
 use std::fs::{self, File};
