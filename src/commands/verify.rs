@@ -169,8 +169,8 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
     }
 }
 
-/// Where the project is to be below `place`, so that tools above it (`../bin/tool`) are found by the
-/// same paths: as many of its own parents are made there, with links to what is meant beside them.
+/// Where the project is to be below `place`, so that tools above it (`../bin/tool`) are found by
+/// the same paths: as many of its own parents are made there, with links to what is beside them.
 fn lead_up(root: &Path, place: &Path, tools: &BTreeSet<String>) -> std::io::Result<PathBuf> {
     let up = |tool: &str| {
         let parts = Path::new(tool).components().filter(|part| *part != Component::CurDir);

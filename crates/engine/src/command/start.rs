@@ -2,19 +2,19 @@
 //!
 //! A session has no terminal: a program that opens `/dev/tty` is told so (`ENXIO`). In a group in
 //! the background of the caller's terminal it would be stopped when it reads, and hang in silence.
-//! What the caller of this process left open without `FD_CLOEXEC`, as a shell does by `exec 9>file`, is
-//! closed; what this process opens itself has that flag.
+//! What the caller of this process left open without `FD_CLOEXEC`, as a shell does by
+//! `exec 9>file`, is closed; what this process opens itself has that flag.
 //!
 //! The standard library begins no session without `unsafe`, so this is `posix_spawn(3)`. That one
-//! changes no directory: a thread of its own leaves the directory that all threads have together
-//! (`CLONE_FS`), goes to the program's, and starts it from there. Where that is refused, as the
-//! profiles of containers do, a shell goes there and becomes the program. It knows no time-outs and
-//! waits for nothing.
+//! changes no directory: a thread parts with the directory that all threads have together
+//! (`CLONE_FS`), goes to the program's, starts it from there, and comes back. Where that is
+//! refused, as the profiles of containers do, a shell goes there and becomes the program. It knows
+//! no time-outs and waits for nothing.
 
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, PipeReader};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
@@ -24,7 +24,8 @@ use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::process::Pid;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{Pid, chdir, fchdir};
 
 use super::SHELL;
 use super::mark::Mark;
@@ -47,25 +48,50 @@ pub(super) struct Started {
 /// # Errors
 /// What the kernel gives: that it cannot be executed, that it is still open for writing.
 pub(super) fn start(launch: &Launch<'_>) -> io::Result<Started> {
-    // A fence, and a directory of its own, hold for a thread for ever.
+    // Every time: threads that this one started since have its directory together with it.
     let begin = || match unshare(CloneFlags::CLONE_FS) {
         Ok(()) => start_from_there(launch),
         Err(_) => start_by_shell(launch),
     };
+    if launch.fence.is_none() {
+        return begin();
+    }
+    // A fence holds for a thread and what it starts, for ever: so the thread is one of its own.
     thread::scope(|scope| {
         let started = thread::Builder::new().spawn_scoped(scope, begin)?.join();
         started.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it died")))
     })
 }
 
-/// Starts it from a thread that may go to its directory.
+/// Starts it from a thread that may go to its directory, and comes back.
 fn start_from_there(launch: &Launch<'_>) -> io::Result<Started> {
-    rustix::process::chdir(launch.dir)?;
+    let _away = Away::to(launch.dir)?;
     if let Some(fence) = launch.fence {
         fence.enter(&[])?;
     }
     let words = [launch.program.as_os_str().as_encoded_bytes()].into_iter();
     spawn(launch.program, words.chain(launch.arguments.iter().map(String::as_bytes)), launch)
+}
+
+/// A thread is elsewhere until this is dropped.
+struct Away {
+    from: OwnedFd,
+}
+
+impl Away {
+    fn to(dir: &Path) -> io::Result<Away> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let away = Away { from: open(".", flags, Mode::empty())? };
+        chdir(dir)?;
+        Ok(away)
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        // It was there before.
+        let _ = fchdir(&self.from);
+    }
 }
 
 /// Starts it by way of a shell that goes to its directory.
@@ -168,9 +194,14 @@ mod tests {
             cancel: &AtomicBool::new(false),
             fence: None,
         };
-        // A thread that went elsewhere stays there.
-        let mut started =
-            thread::scope(|scope| scope.spawn(|| way(&launch)).join().unwrap()).unwrap();
+        let here = std::env::current_dir().unwrap();
+        // A thread that has a directory of its own keeps it.
+        let begin = || {
+            let started = way(&launch);
+            assert_eq!(std::env::current_dir().unwrap(), here, "it came back");
+            started
+        };
+        let mut started = thread::scope(|scope| scope.spawn(begin).join().unwrap()).unwrap();
         let mut said = String::new();
         started.stdout.read_to_string(&mut said).unwrap();
         waitpid(Some(started.pid), WaitOptions::empty()).unwrap();
