@@ -43,7 +43,7 @@ fn a_full_disk_is_told_with_what_to_do_and_the_run_goes_on_when_there_is_room() 
 fn project(lab: &Lab) {
     lab.write("pipeline.toml", "name = \"d\"\nstages = [\"a\", \"b\"]\n");
     for (name, more) in [("a", ""), ("b", "after = [\"a\"]\n")] {
-        let script = format!("head -c {}k /dev/zero | tr '\\000' {name} > {{out}}", STAGE_KIB);
+        let script = format!("head -c {STAGE_KIB}k /dev/zero | tr '\\000' {name} > {{out}}");
         let text = format!(
             "kind = \"command\"\n{more}[params]\ntools = [\"head\", \"tr\"]\n\
              shell = '''{script}'''\noutputs.out = \"out.txt\"\n"
