@@ -49,7 +49,10 @@ impl Kind for Train {
 
     fn params(&self) -> Type {
         let case = |learner: &learners::Declared| {
-            (learner.name, common(features::declare(learner.scale), (learner.params)()))
+            (
+                learner.name,
+                common(features::declare(learner.scale, learner.encode), (learner.params)()),
+            )
         };
         let cases = learners::DECLARED.iter().map(case).collect();
         Type::Tagged { tag: "learner", cases, default: None }
@@ -128,6 +131,7 @@ fn remarks(trained: &Trained) -> Vec<String> {
     let model = &trained.model;
     let (rows, width) = (model.training().rows, model.encoded_names().len());
     let how = match trained.effort {
+        Effort::OnePass => "fitted in one pass".to_owned(),
         Effort::Steps { iterations, converged: true } => {
             format!("converged in {iterations} iterations")
         }
