@@ -23,4 +23,5 @@ mod selection;
 mod service;
 mod suggest;
 mod transforms;
+mod tune;
 mod verbs;
