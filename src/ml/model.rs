@@ -246,6 +246,15 @@ impl Model {
         self.calibration.as_ref()
     }
 
+    /// The numbers that the predictor is given for every row of a table, in their order.
+    ///
+    /// # Errors
+    /// When the table lacks a feature or holds one of another kind.
+    pub fn encoded(&self, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
+        let rows = self.encoder.encode_table(table)?;
+        Ok(rows.rows().into_iter().map(|row| row.to_vec()).collect())
+    }
+
     /// The weights of a linear model by encoded feature, in log-odds before any calibration; `None`
     /// for another model.
     pub fn coefficients(&self) -> Option<Vec<Coefficient>> {

@@ -118,9 +118,9 @@ fn machine(
     Ok(minimise(&problem, params.max_iter, params.tol))
 }
 
-/// The fold of each row, by the rules of scikit-learn's `StratifiedKFold`: rows sorted by class are
-/// dealt to the folds one by one, which tells how many of a class each fold has; the rows of a class
-/// then fill the folds in their order. The class of the first row comes first.
+/// The fold of each row, by the rules of scikit-learn's `StratifiedKFold`: rows sorted by class,
+/// that of the first row before the other, are dealt to the folds one by one, which tells how many
+/// of a class each fold has; the rows of a class then fill the folds in their order.
 fn stratified(targets: &Array1<bool>, n_folds: u32) -> Result<Vec<u32>, LearnError> {
     let Some(first) = targets.first().copied() else { return Ok(Vec::new()) };
     let n_first = targets.iter().filter(|target| **target == first).count();

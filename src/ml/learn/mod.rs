@@ -302,6 +302,11 @@ impl Predictor {
         }
     }
 
+    /// Whether its margin is a probability; else it is log-odds.
+    pub fn averages(&self) -> bool {
+        matches!(self, Predictor::Trees(_))
+    }
+
     /// Whether the numbers of a predictor are such that every probability is one; whether it fits
     /// rows of `width` numbers is checked where its trees are made.
     ///

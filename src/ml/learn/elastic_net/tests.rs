@@ -1,4 +1,4 @@
-//! The coefficients are scikit-learn's, those left out are 0, and the bits do not depend on threads.
+//! The coefficients are scikit-learn's, those left out are 0, and any number of threads will do.
 
 use linfa::traits::Fit;
 use proptest::prelude::*;

@@ -118,7 +118,10 @@ fn what_is_no_distribution_is_refused() {
         let evidence: Vec<Evidence> = serde_json::from_value(json!([evidence])).unwrap();
         Predictor::Bayes(Bayes { base: 0.0, evidence }).check(1).is_err()
     };
-    let gaussian = |mean: f64, variance: f64| json!({"gaussian": {"mean": [0.0, mean], "variance": [1.0, variance]}});
+    let gaussian = |mean: f64, variance: f64| {
+        let document = json!({"mean": [0.0, mean], "variance": [1.0, variance]});
+        json!({ "gaussian": document })
+    };
     assert!(!wrong(gaussian(0.0, 1.0)) && !wrong(json!("nothing")));
     assert!(wrong(gaussian(1e101, 1.0)) && wrong(gaussian(0.0, 0.0)) && wrong(gaussian(0.0, -1.0)));
     assert!(wrong(json!({"categorical": [1e101]})));
