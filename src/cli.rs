@@ -91,6 +91,8 @@ pub enum Command {
     Verify(Verify),
     /// Write a first suite of expectations from what a table is like
     Validate(Validate),
+    /// Search the parameters of a stage: every trial is a cached run
+    Tune(Tune),
     /// Remove what no kept run, no lock and no alias needs
     Gc(Gc),
     /// List the recorded runs
@@ -243,6 +245,20 @@ pub struct Validate {
     /// Write it to this file, which must not be there yet [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `pipeline tune`
+#[derive(Clone, Debug, Args)]
+pub struct Tune {
+    /// The search that `tune/NAME.toml` declares
+    pub name: String,
+    /// How many trials in place of what is declared; those of a smaller number are the first of a
+    /// larger one, and are not run again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub trials: Option<u16>,
+    /// How many stages may run at once, and threads within them [default: one per processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
 }
 
 /// `pipeline gc`

@@ -20,6 +20,7 @@ mod show;
 mod status;
 mod suite;
 mod sweep;
+mod tune;
 mod validate;
 mod verify;
 mod why;
@@ -54,6 +55,7 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => diff::diff(global, args, terminal),
         Command::Verify(args) => verify::verify(global, args, terminal),
         Command::Validate(args) => validate::validate(global, args, terminal),
+        Command::Tune(args) => tune::tune(global, args, terminal),
         Command::Gc(args) => gc::gc(global, args, terminal),
         Command::Log(args) => log::log(global, args, terminal),
         Command::Show(args) => show::show(global, args, terminal),

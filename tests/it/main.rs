@@ -31,5 +31,6 @@ mod service;
 mod small;
 mod suggest;
 mod transforms;
+mod tune;
 mod venv;
 mod verbs;

@@ -68,7 +68,7 @@ impl Model {
             contributions.push(Contribution { field, contribution });
         }
         let scale = match self.predictor {
-            Predictor::Linear(_) | Predictor::Boosted(_) => Scale::LogOdds,
+            Predictor::Linear(_) | Predictor::Boosted(_) | Predictor::Bayes(_) => Scale::LogOdds,
             Predictor::Trees(_) => Scale::Probability,
         };
         let calibrated = self.calibration.is_some();
