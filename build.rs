@@ -29,9 +29,11 @@ const OWN: [(&str, &[&str]); 1] = [(
     &[
         "crates/engine/src/command",
         "crates/engine/src/data.rs",
+        "crates/engine/src/interpreter.rs",
         "crates/engine/src/layout.rs",
         "crates/engine/src/room.rs",
         "crates/engine/src/surroundings.rs",
+        "crates/engine/src/tool.rs",
     ],
 )];
 

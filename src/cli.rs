@@ -1,13 +1,14 @@
 //! The command line as it is typed. The doc comments are the help.
 
 mod limits;
+mod service;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use limits::Limits;
+pub use service::{Extra, Policy, Predict, Range, Records, Serve, Which};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,7 +96,9 @@ pub enum Command {
     Verify(Verify),
     /// Write a first suite of expectations from what a table is like
     Validate(Validate),
-    /// Remove what no kept run and no lock needs
+    /// Search the parameters of a stage: every trial is a cached run
+    Tune(Tune),
+    /// Remove what no kept run, no lock and no alias needs
     Gc(Gc),
     /// List the recorded runs
     Log(Log),
@@ -103,8 +106,14 @@ pub enum Command {
     Show(Show),
     /// Print the resolved configuration
     Config(Config),
+    /// Put the package of a run into use under a name, if its gates hold
+    Promote(Promote),
+    /// Let a name stand again for what it stood for before
+    Rollback(Rollback),
     /// Serve the newest package without computing anything
     Serve(Box<Serve>),
+    /// Predict the records of a file, as the service would, and write the answers to stdout
+    Predict(Predict),
     /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
     Init(Init),
     /// Print what a shell needs to complete verbs and options
@@ -243,6 +252,20 @@ pub struct Validate {
     pub output: Option<PathBuf>,
 }
 
+/// `pipeline tune`
+#[derive(Clone, Debug, Args)]
+pub struct Tune {
+    /// The search that `tune/NAME.toml` declares
+    pub name: String,
+    /// How many trials in place of what is declared; those of a smaller number are the first of a
+    /// larger one, and are not run again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub trials: Option<u16>,
+    /// How many stages may run at once, and threads within them [default: one per processor]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+}
+
 /// `pipeline gc`
 #[derive(Clone, Debug, Args)]
 pub struct Gc {
@@ -285,21 +308,35 @@ pub struct Config {
     pub origin: bool,
 }
 
-/// `pipeline serve`
+/// `pipeline promote`
 #[derive(Clone, Debug, Args)]
-pub struct Serve {
-    /// A package directory [default: the one that the pipeline's service stage serves]
-    #[arg(long, value_name = "DIR")]
-    pub package: Option<PathBuf>,
-    /// The address to listen on
-    #[arg(long)]
-    pub host: Option<IpAddr>,
-    /// The port to listen on; 0 takes a free one
-    #[arg(long)]
-    pub port: Option<u16>,
-    /// Parameters of the stage.
-    #[command(flatten)]
-    pub limits: Limits,
+pub struct Promote {
+    /// The run: an id or its beginning, `@`, `@-1`
+    #[arg(default_value = "@")]
+    pub run: String,
+    /// The name: `champion` for what is in production, `challenger` for what would like to be
+    #[arg(long, value_name = "NAME", default_value = "champion")]
+    pub alias: String,
+    /// The stage that made the package, where several did
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// Also when a gate does not hold, or none is declared
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why; kept with the name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `pipeline rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// The name
+    #[arg(long, value_name = "NAME", default_value = "champion")]
+    pub alias: String,
+    /// Why; kept with the name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `pipeline init`

@@ -1,7 +1,11 @@
 //! `pipeline log`: the recorded runs, newest first.
 
+use std::collections::BTreeMap;
+
+use engine::alias::Alias;
 use engine::error::ExitCode;
 use engine::kind::Goal;
+use engine::project::Project;
 use engine::record::Recorded;
 use serde_json::{Value, json};
 
@@ -19,6 +23,7 @@ pub(super) fn log(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     let runs = &opened.project.runs;
     let mut table =
         Table::new(["run", "started", "status", "ran", "took", "commit", "result", "metrics"]);
+    let in_use = in_use(&opened.project, terminal)?;
     let mut n_runs = 0;
     for dir in runs.list()?.iter().rev().take(args.limit) {
         let recorded = match runs.read(dir) {
@@ -30,9 +35,15 @@ pub(super) fn log(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
         };
         n_runs += 1;
         if terminal.json {
-            terminal.json_line(&as_json(&recorded));
+            let mut document = as_json(&recorded);
+            document["aliases"] = json!(in_use.get(&recorded.id));
+            terminal.json_line(&document);
         } else {
-            table.row(row(&recorded));
+            let mut row = row(&recorded);
+            if let Some(names) = in_use.get(&recorded.id) {
+                row[0] = format!("{} ({})", row[0], names.join(", "));
+            }
+            table.row(row);
         }
     }
     if n_runs == 0 {
@@ -41,6 +52,22 @@ pub(super) fn log(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
         table.lines().iter().for_each(|line| terminal.out(line));
     }
     Ok(ExitCode::Ok)
+}
+
+/// Per run the names under which something of it is in use.
+fn in_use(project: &Project, terminal: &Terminal) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut in_use: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in project.aliases.names()? {
+        match project.aliases.read(&name) {
+            Ok(alias) => {
+                if let Some(current) = alias.as_ref().and_then(Alias::current) {
+                    in_use.entry(current.run.clone()).or_default().push(name);
+                }
+            }
+            Err(error) => terminal.warning(&error.to_string()),
+        }
+    }
+    Ok(in_use)
 }
 
 fn row(recorded: &Recorded) -> [String; 8] {

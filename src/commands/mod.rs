@@ -11,13 +11,17 @@ mod log;
 mod notify;
 mod observe;
 mod plan;
+mod predict;
+mod promote;
 mod recall;
+mod rollback;
 mod run;
 mod serve;
 mod show;
 mod status;
 mod suite;
 mod sweep;
+mod tune;
 mod validate;
 mod verify;
 mod why;
@@ -27,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use engine::absent::Absent;
 use engine::error::{Error, ExitCode};
+use engine::exclusion::Lock;
 use engine::graph::{Graph, StageId};
 use engine::project::{self, OUTPUTS_DIR, Project};
 use engine::select::{Selected, Wanted};
@@ -51,11 +56,15 @@ pub fn call(cli: &Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => diff::diff(global, args, terminal),
         Command::Verify(args) => verify::verify(global, args, terminal),
         Command::Validate(args) => validate::validate(global, args, terminal),
+        Command::Tune(args) => tune::tune(global, args, terminal),
         Command::Gc(args) => gc::gc(global, args, terminal),
         Command::Log(args) => log::log(global, args, terminal),
         Command::Show(args) => show::show(global, args, terminal),
         Command::Config(args) => config::config(global, args, terminal),
+        Command::Promote(args) => promote::promote(global, args, terminal),
+        Command::Rollback(args) => rollback::rollback(global, args, terminal),
         Command::Serve(args) => serve::serve(global, args, terminal),
+        Command::Predict(args) => predict::predict(global, args, terminal),
         Command::Init(args) => init::init(global, args, terminal),
         Command::Completions(args) => Ok(completions::completions(args, terminal)),
     }
@@ -139,6 +148,14 @@ fn root(global: &Global) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir()?;
     let found = here.ancestors().find(|dir| dir.join(spec::FILE_NAME).is_file());
     Ok(found.unwrap_or(&here).to_owned())
+}
+
+/// What is held while records, the lock or aliases are read, changed and written: one at a time.
+fn alone(project: &Project) -> Result<Lock, Error> {
+    let records = project.store.records_lock();
+    let records = records.map_err(Error::io("open", "the lock of the records"))?;
+    records.take().map_err(Error::io("take", "the lock of the records"))?;
+    Ok(records)
 }
 
 /// The stages that are asked for.

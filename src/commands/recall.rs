@@ -7,7 +7,7 @@ use engine::schedule::{Report, Status};
 use engine::stat::Signature;
 use engine::witness::{self, Answer, Question};
 
-use super::run::{Computed, yielded};
+use super::run::Computed;
 use super::{Opened, request};
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
@@ -61,12 +61,11 @@ pub(super) fn remember(question: &Question, opened: &Opened, computed: &Computed
     let reports = &computed.reports;
     let is_whole = reports.iter().all(|r| matches!(r.status, Status::Ran(..) | Status::Cached(..)));
     if is_whole {
-        let result = yielded(opened, reports).result();
         let told = |report: &Report| Some((report.stage.clone(), report.output.clone()?));
         let answer = Answer {
             n_stages: reports.len(),
             run: computed.id.clone(),
-            result,
+            result: computed.result,
             told: reports.iter().filter_map(told).filter(|(_, said)| !said.is_silent()).collect(),
         };
         let (project, graph, sources) = (&opened.project, &opened.graph, opened.absent.sources());

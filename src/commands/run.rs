@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use engine::digest::Digest;
 use engine::error::{Error, ExitCode};
 use engine::exclusion::Lock;
 use engine::graph::StageId;
@@ -13,6 +14,7 @@ use engine::record::{Run, RunStage};
 use engine::schedule::{self, Job, Report, Status};
 use engine::spec::{Request, Spec};
 use engine::sweep::{Point, points as sweep_points};
+use engine::turn::Turn;
 use engine::verify::check_lock;
 use engine::work::log_of;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ use serde_json::{Value, json};
 use super::interrupt::Interrupt;
 use super::observe::Ending;
 use super::{
-    Opened, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
+    Opened, alone, ended, name_width, observe, open, plan, recall, request, select, serve, sweep,
 };
 use crate::cli::{Global, Run as Args};
 use crate::terminal::{Progress, Style, Terminal, seconds};
@@ -51,19 +53,19 @@ pub(super) fn run(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::
     if args.dry_run {
         return plan::show(&opened, &selection, &forced, terminal);
     }
+    require_own_lock(&opened, &selection)?;
     let interrupt = Interrupt::listen(*terminal)?;
     let service = selection.iter().copied().find(|id| opened.graph.stage(*id).is_service());
     let computed = compute(&opened, selection, forced, args, true, &interrupt, terminal)?;
-    let reports = &computed.reports;
-    summary(terminal, &opened, reports, computed.ending.seconds, computed.id.as_deref());
+    summary(terminal, &opened, &computed);
     let code = computed.code();
     if code != ExitCode::Ok {
         return Ok(code);
     }
     if args.locked {
-        require_outputs(&opened, reports)?;
+        require_outputs(&opened, &computed.run)?;
     } else {
-        write_lock(&opened, reports, terminal)?;
+        write_lock(&opened, &computed.run, terminal)?;
     }
     opened.project.store.flush()?;
     if let Some(id) = service {
@@ -90,6 +92,10 @@ fn points(global: &Global) -> anyhow::Result<Option<Vec<Point>>> {
 /// What a run yielded.
 pub(super) struct Computed {
     pub(super) reports: Vec<Report>,
+    /// What is recorded of it.
+    pub(super) run: Run,
+    /// The result digest.
+    pub(super) result: Digest,
     pub(super) ending: Ending,
     /// The id of its record.
     pub(super) id: Option<String>,
@@ -135,23 +141,27 @@ pub(super) fn compute(
         cancel: interrupt.run(progress.drawn()),
         observer: &progress,
     };
+    let turn = materialise.then(|| Turn::begin(&project.store));
     let reports = schedule::run(&job, kept(opened))?;
     let seconds = clock.elapsed().as_secs_f64();
-    let records = project.store.records_lock();
-    let records = records.map_err(Error::io("open", "the lock of the records"))?;
-    records.take().map_err(Error::io("take", "the lock of the records"))?;
-    for report in reports.iter().filter(|_| materialise) {
-        // Once more, now that no other run is recorded: outputs and lock are those of one run.
-        if let Some(outcome) = report.outcome() {
-            outputs::materialise(project, &report.stage, outcome)?;
+    let records = alone(project)?;
+    // Once more, now that no other run is recorded: outputs and lock are to be those of one run.
+    if let Some(turn) = turn.filter(|turn| !turn.is_latest()) {
+        turn.renew();
+        for report in &reports {
+            if let Some(outcome) = report.outcome() {
+                outputs::materialise(project, &report.stage, outcome)?;
+            }
         }
     }
     let ending = Ending { started, seconds, jobs, is_interrupted: interrupt.has_come() };
-    let id = record(opened, &reports, &ending)?;
+    let run = yielded(opened, &reports);
+    let id = record(opened, &run, &reports, &ending)?;
     if materialise {
-        project.runs.remember_keys(&yielded(opened, &reports).stages, &project.store)?;
+        project.runs.remember_keys(&run.stages, &project.store)?;
     }
-    Ok(Computed { reports, ending, id, _records: records })
+    let result = run.result();
+    Ok(Computed { reports, run, result, ending, id, _records: records })
 }
 
 /// Where what failed stages wrote is kept.
@@ -162,6 +172,26 @@ fn kept(opened: &Opened) -> PathBuf {
 fn jobs(args: &Args) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     args.jobs.map_or_else(processors, usize::from)
+}
+
+/// Fails, before any work, when there is a lock that the run could not write.
+fn require_own_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Result<()> {
+    match opened.project.lock() {
+        // Every one of its blocks is written anew.
+        Err(Error::Drift(_)) if n_computed(opened, selection) == n_stages(opened) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// How many of these stages yield something.
+fn n_computed(opened: &Opened, selection: &BTreeSet<StageId>) -> usize {
+    selection.iter().filter(|id| !opened.graph.stage(**id).is_service()).count()
+}
+
+/// How many stages have a block in the lock.
+fn n_stages(opened: &Opened) -> usize {
+    opened.graph.stages.iter().filter(|stage| !stage.is_service()).count()
 }
 
 /// Fails unless the lock is what the tree says, for the stages that are to run.
@@ -190,9 +220,8 @@ fn require_lock(opened: &Opened, selection: &BTreeSet<StageId>) -> anyhow::Resul
 }
 
 /// Fails unless what was computed is what the lock says, byte for byte.
-fn require_outputs(opened: &Opened, reports: &[Report]) -> anyhow::Result<()> {
+fn require_outputs(opened: &Opened, run: &Run) -> anyhow::Result<()> {
     let locked = opened.project.lock()?.unwrap_or_default();
-    let run = yielded(opened, reports);
     let differs = |stage: &&RunStage| {
         locked.stages.get(&stage.stage) != Some(&lock::LockedStage::from(*stage))
     };
@@ -207,24 +236,22 @@ fn require_outputs(opened: &Opened, reports: &[Report]) -> anyhow::Result<()> {
     ))
 }
 
-fn write_lock(opened: &Opened, reports: &[Report], terminal: &Terminal) -> anyhow::Result<()> {
-    let run = yielded(opened, reports);
-    let n_stages = opened.graph.stages.iter().filter(|stage| !stage.is_service()).count();
+fn write_lock(opened: &Opened, run: &Run, terminal: &Terminal) -> anyhow::Result<()> {
     let lock = match opened.project.lock() {
         Ok(lock) => lock.unwrap_or_default(),
         // A damaged lock is written anew when the run knows all that it should say.
-        Err(Error::Drift(_)) if run.stages.len() == n_stages => {
+        Err(Error::Drift(_)) if run.stages.len() == n_stages(opened) => {
             terminal.warning("`pipeline.lock` was not a lock; it is written anew");
             lock::Lock::default()
         }
         Err(error) => return Err(error.into()),
     };
-    let lock = lock.updated(&opened.graph, &run);
+    let lock = lock.updated(&opened.graph, run);
     lock.write(&opened.project.lock_path(), &opened.graph, &opened.project.store)?;
     Ok(())
 }
 
-pub(super) fn yielded(opened: &Opened, reports: &[Report]) -> Run {
+fn yielded(opened: &Opened, reports: &[Report]) -> Run {
     let stage = |report: &Report| {
         let kind = opened.graph.stage(report.id).kind.name();
         Some(RunStage::new(&report.stage, kind, report.outcome()?))
@@ -233,15 +260,19 @@ pub(super) fn yielded(opened: &Opened, reports: &[Report]) -> Run {
 }
 
 /// Records the run, unless it only repeats the one before. Returns the id of the run.
-fn record(opened: &Opened, reports: &[Report], ending: &Ending) -> anyhow::Result<Option<String>> {
-    let run = yielded(opened, reports);
+fn record(
+    opened: &Opened,
+    run: &Run,
+    reports: &[Report],
+    ending: &Ending,
+) -> anyhow::Result<Option<String>> {
     let runs = &opened.project.runs;
     let has_worked =
         reports.iter().any(|r| matches!(r.status, Status::Ran(..) | Status::Failed(_)));
     if !has_worked
         && !ending.is_interrupted
         && let Ok(latest) = runs.find("@")
-        && latest.run == run
+        && latest.run == *run
     {
         return Ok(Some(latest.id));
     }
@@ -255,7 +286,7 @@ fn record(opened: &Opened, reports: &[Report], ending: &Ending) -> anyhow::Resul
         let _ = std::fs::remove_file(log_of(&kept));
     }
     let observed = observe::observe(&opened.project.root, ending, reports);
-    Ok(Some(runs.save(&run, &observed, &opened.project.store)?))
+    Ok(Some(runs.save(run, &observed, &opened.project.store)?))
 }
 
 /// How many stages ended in which way, by the words of records and events.
@@ -269,40 +300,30 @@ fn counted(reports: &[Report]) -> Vec<(&'static str, usize)> {
 }
 
 /// The last event of a run.
-pub(super) fn summary_json(
-    opened: &Opened,
-    reports: &[Report],
-    elapsed: f64,
-    id: Option<&str>,
-) -> Value {
+pub(super) fn summary_json(computed: &Computed) -> Value {
+    let Computed { reports, result, ending, id, .. } = computed;
     let counts: serde_json::Map<_, _> =
         counted(reports).iter().map(|(word, n)| ((*word).to_owned(), (*n).into())).collect();
     json!({
         "schema": "pipeline.event/1", "event": "summary", "stages": reports.len(),
-        "counts": counts, "seconds": elapsed, "run": id,
-        "result": yielded(opened, reports).result().to_string(),
+        "counts": counts, "seconds": ending.seconds, "run": id, "result": result.to_string(),
     })
 }
 
-pub(super) fn summary(
-    terminal: &Terminal,
-    opened: &Opened,
-    reports: &[Report],
-    elapsed: f64,
-    id: Option<&str>,
-) {
+pub(super) fn summary(terminal: &Terminal, opened: &Opened, computed: &Computed) {
     if terminal.json {
-        terminal.json_line(&summary_json(opened, reports, elapsed, id));
+        terminal.json_line(&summary_json(computed));
         return;
     }
+    let Computed { reports, result, ending, id, .. } = computed;
     let counted = counted(reports);
     let parts: Vec<_> = counted.iter().map(|(word, n)| format!("{n} {word}")).collect();
-    let line = format!("{} stages: {}, {}", reports.len(), parts.join(", "), seconds(elapsed));
+    let line =
+        format!("{} stages: {}, {}", reports.len(), parts.join(", "), seconds(ending.seconds));
     let is_done = counted.contains(&("cached", reports.len()));
     let nothing = if is_done { "; nothing to do" } else { "" };
     terminal.note(&terminal.paint_err(&format!("{line}{nothing}"), Style::Bold));
     if let Some(id) = id {
-        let result = yielded(opened, reports).result();
         terminal.note(&format!("run {id}, result {}", result.short()));
     }
     for report in reports.iter().filter(|report| matches!(report.status, Status::Failed(_))) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use engine::alias;
 use engine::error::{Error, ExitCode};
 use engine::graph::{Graph, Plug, StageId};
 use engine::kind::Kind;
@@ -18,10 +19,10 @@ use tokio::net::TcpListener;
 use super::interrupt::Interrupt;
 use super::notify::{READY, STOPPING, notify};
 use super::{Opened, ended, open};
-use crate::cli::{Global, Serve as Args};
+use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Listener, Log, Options, Socket};
+use crate::serve::{self, Listener, Log, Options, Routes, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
 /// How long a slow reader of the log may keep the process from its end.
@@ -29,22 +30,70 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen(*terminal)?;
-    // A package can be served where there is no project at all.
-    let (mut values, dir) = match &args.package {
-        Some(dir) => (Map::new(), dir.clone()),
-        None => {
-            let opened = open(global)?;
-            let id = service(&opened.graph)?;
-            (values(&opened.graph, id), package_dir(&opened, id)?)
-        }
-    };
+    let (mut values, dir) = chosen(global, &args.which)?;
+    let routes = surroundings(&mut values)?;
     if args.host.is_some() || args.port.is_some() {
         values.remove("socket");
     }
     values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
     values.extend(args.limits.given());
-    listen(&checked(values)?, &dir, interrupt, terminal)
+    lay(&args.policy, &mut values);
+    listen(&checked(values)?, routes, &dir, interrupt, terminal)
+}
+
+/// The parameters of the service and the package that was named, or those of the pipeline. A
+/// package can be used where there is no project at all.
+pub(super) fn chosen(
+    global: &Global,
+    which: &Which,
+) -> anyhow::Result<(Map<String, Value>, PathBuf)> {
+    if let Some(dir) = &which.package {
+        return Ok((Map::new(), dir.to_owned()));
+    }
+    let opened = open(global)?;
+    let id = service(&opened.graph)?;
+    let dir = match &which.alias {
+        Some(name) => alias::refresh(&opened.project, name)?,
+        None => package_dir(&opened, id)?,
+    };
+    Ok((values(&opened.graph, id), dir))
+}
+
+/// Lays the flags over the parameters.
+pub(super) fn lay(flags: &Flags, values: &mut Map<String, Value>) {
+    let range = flags.range.map(|range| match range {
+        cli::Range::Reject => "reject",
+        cli::Range::Warn => "warn",
+        cli::Range::Clip => "clip",
+    });
+    let extra = flags.extra.map(|extra| match extra {
+        cli::Extra::Reject => "reject",
+        cli::Extra::Ignore => "ignore",
+    });
+    values.extend(range.map(|range| ("range".to_owned(), range.into())));
+    values.extend(extra.map(|extra| ("extra".to_owned(), extra.into())));
+    values.extend(flags.lax.then(|| ("lax".to_owned(), true.into())));
+}
+
+/// The paths and the port that Vertex AI asks a container for; nothing elsewhere.
+fn surroundings(values: &mut Map<String, Value>) -> anyhow::Result<Routes> {
+    let asked = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(port) = asked("AIP_HTTP_PORT") {
+        let wrong = |_| ended(ExitCode::Usage, format!("AIP_HTTP_PORT is `{port}`, not a port"));
+        let port = port.parse::<u16>().map_err(wrong)?;
+        values.insert("port".to_owned(), port.into());
+    }
+    let routes = Routes { health: asked("AIP_HEALTH_ROUTE"), predict: asked("AIP_PREDICT_ROUTE") };
+    for path in [&routes.health, &routes.predict].into_iter().flatten() {
+        if !path.starts_with('/') {
+            let message = format!(
+                "`{path}` is not a path: AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE begin with a slash"
+            );
+            return Err(ended(ExitCode::Usage, message));
+        }
+    }
+    Ok(routes)
 }
 
 /// Launches a service stage whose package has just been made.
@@ -54,7 +103,8 @@ pub(super) fn launch(
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    listen(&checked(values(&opened.graph, id))?, &package_dir(opened, id)?, interrupt, terminal)
+    let (params, dir) = (checked(values(&opened.graph, id))?, package_dir(opened, id)?);
+    listen(&params, Routes::default(), &dir, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -69,7 +119,7 @@ fn values(graph: &Graph, id: StageId) -> Map<String, Value> {
 }
 
 /// The parameters with what was given as flags, checked like those of a stage.
-fn checked(values: Map<String, Value>) -> anyhow::Result<Params> {
+pub(super) fn checked(values: Map<String, Value>) -> anyhow::Result<Params> {
     let checked = Serve.params().check(&Value::Object(values));
     let complaints = match &checked {
         Ok(values) => Serve.check(values),
@@ -115,6 +165,7 @@ fn package_dir(opened: &Opened, id: StageId) -> anyhow::Result<PathBuf> {
 
 fn listen(
     params: &Params,
+    routes: Routes,
     dir: &Path,
     interrupt: Interrupt,
     terminal: &Terminal,
@@ -132,7 +183,8 @@ fn listen(
             stopped.await;
             notify(STOPPING);
         };
-        let options = Options { max_body_bytes: params.max_body_bytes, ..Options::default() };
+        let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
+        let options = Options { max_body_bytes, policy, routes, ..Options::default() };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
         let cut = serve::run(listener, package, dir.to_owned(), options, shutdown).await;
@@ -197,7 +249,7 @@ fn unbound_socket(path: &Path, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
-fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
+pub(super) fn unservable(dir: &Path, error: &PackageError) -> anyhow::Error {
     let code = match error {
         PackageError::Missing(_) => ExitCode::Missing,
         PackageError::Altered(_) => ExitCode::Corrupt,

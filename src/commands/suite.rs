@@ -38,7 +38,8 @@ fn block(suggestion: &Suggestion) -> String {
     text
 }
 
-fn value_text(value: &Value) -> String {
+/// A scalar, or a list of such, as a TOML value.
+pub(super) fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
         Value::Array(items) => {

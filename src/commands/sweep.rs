@@ -139,19 +139,18 @@ fn run(
         ExitCode::Interrupted => "interrupted",
         _ => "failed",
     };
-    let (reports, id, seconds) = (&computed.reports, &computed.id, computed.ending.seconds);
     if terminal.json {
-        let mut document = summary_json(opened, reports, seconds, id.as_deref());
+        let mut document = summary_json(&computed);
         let set = point.values.iter().map(|(path, value)| (path.clone(), value.clone().into()));
         document["set"] = Value::Object(set.collect());
         document["status"] = status.into();
         document["metrics"] = json!(metrics);
         terminal.json_line(&document);
     } else {
-        summary(terminal, opened, reports, seconds, id.as_deref());
+        summary(terminal, opened, &computed);
     }
-    let result = super::run::yielded(opened, reports).result().short();
-    let run = id.clone().unwrap_or_default();
+    let result = computed.result.short();
+    let run = computed.id.unwrap_or_default();
     (Ended { status, run, result, metrics }, code)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
@@ -42,8 +42,10 @@ pub(super) fn verify(
         findings.extend(verify::compare_rebuild(&expected, &rebuilt));
     }
     let code = verify::exit_code(&findings);
-    if !findings.is_empty() {
-        witness::forget(&opened.project.root);
+    if !findings.is_empty()
+        && let Err(error) = witness::forget(&opened.project.root)
+    {
+        terminal.warning(&format!("{error}; remove it: the next run may say `nothing to do`"));
     }
     if terminal.json {
         terminal.json_line(&json!({
@@ -121,15 +123,17 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
     // In the scratch of the store, which is swept when this process is killed.
     let place = project.store.scratch()?;
     let root = fs::canonicalize(&project.root)?;
-    copy_spec(&root, place.path()).context("cannot copy the pipeline")?;
-    link_rest(project, place.path()).context("cannot link to the data")?;
+    let tools = graph.stages.iter().flat_map(|stage| stage.kind.surroundings(&stage.params).tools);
+    let rebuilt = lead_up(&root, place.path(), &tools.collect()).context("cannot link to tools")?;
+    copy_spec(&root, &rebuilt).context("cannot copy the pipeline")?;
+    link_rest(project, &rebuilt).context("cannot link to the data")?;
     // Another number than that of the run that is repeated.
     let is_three = project.runs.find("@").is_ok_and(|last| last.observed.jobs == 3);
     let threads = if is_three { 2 } else { 3 };
     let n_stages = graph.stages.iter().filter(|stage| !stage.is_service()).count();
     terminal.note(&format!("rebuilding {n_stages} stages with {threads} threads"));
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("run").arg("--project").arg(place.path()).args(["--no-serve", "--quiet"]);
+    command.arg("run").arg("--project").arg(&rebuilt).args(["--no-serve", "--quiet"]);
     command.args(["--jobs", &threads.to_string()]);
     command.args(global.profile.iter().flat_map(|name| ["--profile", name]));
     command.args(global.set.iter().flat_map(|value| ["--set", value]));
@@ -158,11 +162,39 @@ fn rebuild(opened: &Opened, global: &Global, terminal: &Terminal) -> anyhow::Res
         let code = code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         anyhow::bail!("the rebuild could not be made: it ended with {code}");
     }
-    match Runs::new(place.path().join("outputs/runs")).find("@") {
+    match Runs::new(rebuilt.join("outputs/runs")).find("@") {
         Ok(recorded) => Ok(recorded.run),
         Err(Error::Missing(_)) => Ok(Run::new(&graph.name, Vec::new())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Where the project is to be below `place`, so that tools above it (`../bin/tool`) are found by
+/// the same paths: as many of its own parents are made there, with links to what is beside them.
+fn lead_up(root: &Path, place: &Path, tools: &BTreeSet<String>) -> std::io::Result<PathBuf> {
+    let up = |tool: &str| {
+        let parts = Path::new(tool).components().filter(|part| *part != Component::CurDir);
+        parts.take_while(|part| *part == Component::ParentDir).count()
+    };
+    let n_up = tools.iter().map(|tool| up(tool)).max().unwrap_or(0);
+    let n_up = n_up.min(root.components().count() - 1);
+    let mut names: Vec<_> = root.ancestors().take(n_up).filter_map(Path::file_name).collect();
+    names.reverse();
+    let mut rebuilt = place.to_owned();
+    rebuilt.extend(names);
+    fs::create_dir_all(&rebuilt)?;
+    for tool in tools.iter().filter(|tool| up(tool) > 0) {
+        let above = |dir: &Path| dir.ancestors().nth(up(tool)).map(Path::to_owned);
+        let name = Path::new(tool).components().find(|part| matches!(part, Component::Normal(_)));
+        if let (Some(name), Some(from), Some(to)) = (name, above(root), above(&rebuilt)) {
+            let link = to.join(name);
+            // One of the parents is there, and its tools are linked when it is laid out.
+            if !link.exists() {
+                symlink(from.join(name), link)?;
+            }
+        }
+    }
+    Ok(rebuilt)
 }
 
 fn copy_spec(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -14,7 +14,7 @@ use engine::params::{Complaint, Param, Type};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::serve::LogFormat;
+use crate::serve::{Extra, LogFormat, Policy, Range};
 
 /// The default of `max_body_bytes`.
 const MAX_BODY_BYTES: i64 = 64 << 10;
@@ -31,6 +31,12 @@ pub struct Params {
     pub port: u16,
     /// The largest body of a request.
     pub max_body_bytes: u64,
+    /// What becomes of numbers beyond the range of the data.
+    pub range: Range,
+    /// What becomes of fields that the model does not know.
+    pub extra: Extra,
+    /// Whether texts are read as the numbers that they spell.
+    pub lax: bool,
     /// A Unix socket to listen on instead.
     pub socket: Option<PathBuf>,
     /// The permissions of the socket, in octal digits.
@@ -43,6 +49,11 @@ pub struct Params {
 }
 
 impl Params {
+    /// How strict the service is.
+    pub fn policy(&self) -> Policy {
+        Policy { range: self.range, extra: self.extra, lax: self.lax }
+    }
+
     /// How answers are logged, if they are.
     pub fn log(&self) -> Option<LogFormat> {
         match self.log.as_str() {
@@ -84,7 +95,26 @@ impl Kind for Serve {
                 "max_body_bytes",
                 Type::Int(1, 1 << 30),
                 MAX_BODY_BYTES,
-                "the largest body of a request, in bytes",
+                "the largest body of a request, and of a record of a batch, in bytes",
+            ),
+            Param::new(
+                "range",
+                Type::Choice(&["reject", "warn", "clip"]),
+                "reject",
+                "what becomes of a number beyond the range of the data: the request is refused, or \
+                 the number is used, or the nearest one of the range, and the answer warns of it",
+            ),
+            Param::new(
+                "extra",
+                Type::Choice(&["reject", "ignore"]),
+                "reject",
+                "what becomes of a field that the model does not know",
+            ),
+            Param::new(
+                "lax",
+                Type::Bool,
+                false,
+                "whether `\"24\"` is taken for 24 and `1` for true, as Pydantic does by default",
             ),
             Param::optional(
                 "socket",
@@ -155,6 +185,7 @@ mod tests {
         let params: Params = serde_json::from_value(checked).unwrap();
         assert_eq!((params.host.as_str(), params.port), ("127.0.0.1", 8080));
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
+        assert_eq!(params.policy(), Policy::default());
         assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
         assert_eq!(params.log(), None);
     }
@@ -186,6 +217,16 @@ mod tests {
     fn permissions_are_octal() {
         let complaints = Serve.check(&json!({"host": "::1", "socket_mode": "898"}));
         assert_eq!(complaints[0].message, "`898` is no permissions: octal digits up to 777");
+    }
+
+    #[test]
+    fn policies_are_named_as_they_are_declared() {
+        let given = json!({"range": "clip", "extra": "ignore", "lax": true});
+        let checked = Serve.params().check(&given).unwrap();
+        let params: Params = serde_json::from_value(checked).unwrap();
+        let expected = Policy { range: Range::Clip, extra: Extra::Ignore, lax: true };
+        assert_eq!(params.policy(), expected);
+        assert!(Serve.params().check(&json!({"range": "wrap"})).is_err());
     }
 
     #[test]

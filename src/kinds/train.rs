@@ -8,7 +8,7 @@ mod learners;
 
 use anyhow::{Context as _, ensure};
 use engine::digest::Digest;
-use engine::kind::{Arity, Context, Input, Kind, Output};
+use engine::kind::{Arity, Context, Goal, Input, Kind, Output};
 use engine::params::{Complaint, Param, Type};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::shared;
 use crate::ml::columns::Columns;
 use crate::ml::features::FeatureParams;
-use crate::ml::metrics::Curve;
+use crate::ml::metrics::{Curve, Metric};
 use crate::ml::model::Model;
 use crate::ml::schema::Roles;
 use crate::ml::table::Table;
@@ -49,7 +49,10 @@ impl Kind for Train {
 
     fn params(&self) -> Type {
         let case = |learner: &learners::Declared| {
-            (learner.name, common(features::declare(learner.scale), (learner.params)()))
+            (
+                learner.name,
+                common(features::declare(learner.scale, learner.encode), (learner.params)()),
+            )
         };
         let cases = learners::DECLARED.iter().map(case).collect();
         Type::Tagged { tag: "learner", cases, default: None }
@@ -100,11 +103,7 @@ impl Kind for Train {
         let trained = train(rows, &columns, params.positive.as_ref(), &params.features, &learner)?;
         remarks(&trained).into_iter().for_each(|remark| context.remark(remark));
         if let Some(validation) = &validation {
-            let roc_auc = roc_auc(&trained.model, validation)?;
-            context.remark(match roc_auc {
-                Ok(roc_auc) => format!("roc_auc {roc_auc:.4} on validation"),
-                Err(why) => format!("no roc_auc on validation: {why}"),
-            });
+            tell_validation(context, &trained.model, validation)?;
         }
         context.write("model", &trained.model.to_bytes())
     }
@@ -128,6 +127,7 @@ fn remarks(trained: &Trained) -> Vec<String> {
     let model = &trained.model;
     let (rows, width) = (model.training().rows, model.encoded_names().len());
     let how = match trained.effort {
+        Effort::OnePass => "fitted in one pass".to_owned(),
         Effort::Steps { iterations, converged: true } => {
             format!("converged in {iterations} iterations")
         }
@@ -153,10 +153,29 @@ fn remarks(trained: &Trained) -> Vec<String> {
     remarks
 }
 
-fn roc_auc(model: &Model, table: &Table) -> anyhow::Result<crate::ml::metrics::Defined> {
+/// How good the model is on rows that it has not learnt from: what a search over parameters is
+/// decided by. The threshold has no say in it.
+fn tell_validation(context: &Context<'_>, model: &Model, table: &Table) -> anyhow::Result<()> {
     let column = table.column(model.target()).context("validation has no target column")?;
     let labels = target::labels(column, model.classes()).map_err(anyhow::Error::msg)?;
-    Ok(Curve::new(&labels, &model.probabilities(table)?).roc_auc())
+    let curve = Curve::new(&labels, &model.probabilities(table)?);
+    context.remark(match curve.roc_auc() {
+        Ok(roc_auc) => format!("roc_auc {roc_auc:.4} on validation"),
+        Err(why) => format!("no roc_auc on validation: {why}"),
+    });
+    let metrics = [
+        (Metric::RocAuc, curve.roc_auc()),
+        (Metric::PrAuc, curve.average_precision()),
+        (Metric::LogLoss, curve.log_loss()),
+        (Metric::Brier, curve.brier()),
+    ];
+    for (metric, value) in metrics {
+        let goal = if metric.higher_is_better() { Goal::Max } else { Goal::Min };
+        if let Ok(value) = value {
+            context.metric(format!("validation.{}", metric.name()), value, goal);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

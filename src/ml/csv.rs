@@ -86,6 +86,17 @@ pub fn scan(bytes: &[u8], separator: u8) -> Result<Shape, Malformed> {
     Ok(Shape { names, header, rows, end: cursor.at })
 }
 
+/// The texts of the fields of one record, its line break included or not, by the same rules.
+///
+/// # Errors
+/// What is wrong with the record; its first line is line 1.
+pub fn fields(record: &[u8], separator: u8) -> Result<Vec<Cow<'_, str>>, Malformed> {
+    check_utf8(record)?;
+    let mut cursor = Cursor { bytes: record, separator, at: 0, line: 1 };
+    let spans = cursor.record()?;
+    Ok(spans.into_iter().map(|span| unquoted(&record[span])).collect())
+}
+
 /// A place in the text.
 struct Cursor<'a> {
     bytes: &'a [u8],
@@ -271,6 +282,14 @@ mod tests {
     fn a_blank_line_is_a_value_only_where_there_is_one_column() {
         assert_eq!(shape("a\n1\n\n3\n").1, 3);
         refuses(b"a,b\n1,2\n\n3,4\n", "line 3: 1 field where the header has 2");
+    }
+
+    #[test]
+    fn a_record_alone_is_read_by_the_same_rules() {
+        assert_eq!(fields(b"a,\"b,\n\"\"c\"\r\n", b',').unwrap(), ["a", "b,\n\"c"]);
+        assert_eq!(fields(b"", b',').unwrap(), [""]);
+        assert!(fields(b"a\"b,c\n", b',').unwrap_err().message.starts_with("a quote inside"));
+        assert!(fields(b"\xff", b',').is_err());
     }
 
     #[test]

@@ -45,10 +45,16 @@ pub fn as_number(text: &str) -> Option<f64> {
 
 /// Whether a text is a truth value, blanks around it aside.
 pub fn is_boolean(text: &str) -> bool {
-    boolean(text.trim()).is_some()
+    as_boolean(text).is_some()
 }
 
-fn is_missing(text: &str) -> bool {
+/// The truth value that a text is written as, blanks around it aside.
+pub fn as_boolean(text: &str) -> Option<bool> {
+    boolean(text.trim())
+}
+
+/// Whether a text stands for no value.
+pub fn is_missing(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || MISSING.contains(&text)
 }

@@ -4,6 +4,8 @@
 //! fail, never execute, never panic, never loop (see `learn::tree` for why a walk ends). Knows
 //! neither where the bytes came from nor how the model was trained.
 
+mod explanation;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +15,13 @@ use crate::ml::calibration::Calibration;
 use crate::ml::cell::Cell;
 use crate::ml::features::{Encoder, Interaction, Rows};
 use crate::ml::json;
+use crate::ml::learn::bayes::{Bayes, Evidence};
 use crate::ml::learn::document::TreeDocument;
 use crate::ml::learn::tree::Tree;
 use crate::ml::learn::{Boosted, Linear, Predictor, Trees};
 use crate::ml::table::Table;
+
+pub use explanation::{Contribution, Explained, Scale};
 
 pub use crate::ml::features::{DateFormat, Feature as ModelFeature, FeatureKind};
 
@@ -90,6 +95,15 @@ enum PredictorDocument {
     Linear { intercept: f64, coefficients: Vec<Coefficient> },
     Trees(Vec<TreeDocument>),
     Boosted { base: f64, trees: Vec<TreeDocument> },
+    Bayes { base: f64, evidence: Vec<Named<Evidence>> },
+}
+
+/// Something of one encoded feature, by the name that the encoder gives it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named<T> {
+    feature: String,
+    says: T,
 }
 
 /// The weight of one encoded feature, on the scale that the encoder yields.
@@ -188,6 +202,11 @@ impl Model {
             Predictor::Boosted(Boosted { base, trees }) => {
                 PredictorDocument::Boosted { base: *base, trees: documents(trees) }
             }
+            Predictor::Bayes(Bayes { base, evidence }) => {
+                let named = self.encoder.encoded_names().into_iter().zip(evidence.iter().cloned());
+                let evidence = named.map(|(feature, says)| Named { feature, says }).collect();
+                PredictorDocument::Bayes { base: *base, evidence }
+            }
         }
     }
 
@@ -229,6 +248,15 @@ impl Model {
     /// What becomes of the predictor's probability, if anything does.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
+    }
+
+    /// The numbers that the predictor is given for every row of a table, in their order.
+    ///
+    /// # Errors
+    /// When the table lacks a feature or holds one of another kind.
+    pub fn encoded(&self, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
+        let rows = self.encoder.encode_table(table)?;
+        Ok(rows.rows().into_iter().map(|row| row.to_vec()).collect())
     }
 
     /// The weights of a linear model by encoded feature, in log-odds before any calibration; `None`
@@ -298,6 +326,13 @@ fn read_predictor(document: PredictorDocument, encoder: &Encoder) -> Result<Pred
         PredictorDocument::Trees(trees) => Ok(Predictor::Trees(Trees(read_trees(trees, encoder)?))),
         PredictorDocument::Boosted { base, trees } => {
             Ok(Predictor::Boosted(Boosted { base, trees: read_trees(trees, encoder)? }))
+        }
+        PredictorDocument::Bayes { base, evidence } => {
+            if !evidence.iter().map(|e| &e.feature).eq(&encoder.encoded_names()) {
+                return Err(ModelError("the evidence does not name the features".to_owned()));
+            }
+            let evidence = evidence.into_iter().map(|e| e.says).collect();
+            Ok(Predictor::Bayes(Bayes { base, evidence }))
         }
     }
 }

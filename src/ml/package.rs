@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::cell::Cell;
-use crate::ml::model::{FeatureKind, Model};
+use crate::ml::model::{Explained, FeatureKind, Model};
 use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::FieldType;
 
@@ -198,6 +198,14 @@ impl Package {
     pub fn predict(&self, row: &[Cell]) -> Prediction<'_> {
         let Manifest { threshold, thresholds, .. } = &self.manifest;
         predict(&self.model, *threshold, thresholds.as_ref(), row)
+    }
+
+    /// What each field of a row adds to what the model says of it.
+    ///
+    /// # Errors
+    /// Why the model cannot be explained.
+    pub fn explain(&self, row: &[Cell]) -> Result<Explained, &'static str> {
+        self.model.explain(row)
     }
 
     /// The name under which predictions are traced.

@@ -13,10 +13,13 @@ use serde_json::Value;
 use super::columns::Columns;
 use super::features::{Encoder, FeatureParams, Fitted, fit_transform};
 use super::learn::boosting::GradientBoosting;
+use super::learn::elastic_net::ElasticNet;
 use super::learn::forest::{DecisionTree, RandomForest};
+use super::learn::linear_svm::LinearSvm;
 use super::learn::logistic::LogisticRegression;
+use super::learn::naive_bayes::NaiveBayes;
 use super::learn::tree::Tree;
-use super::learn::{Dataset, Given, LearnError, Predictor};
+use super::learn::{Dataset, Given, LearnError, Linear, Predictor};
 use super::model::{Model, Training};
 use super::table::Table;
 use super::target;
@@ -26,6 +29,12 @@ use super::target;
 pub enum Learner {
     /// Log-odds that are linear in the features.
     LogisticRegression(LogisticRegression),
+    /// The same with features left out.
+    ElasticNet(ElasticNet),
+    /// The same from margins.
+    LinearSvm(LinearSvm),
+    /// Log-odds that are a sum of what single features say.
+    NaiveBayes(NaiveBayes),
     /// One tree.
     DecisionTree(DecisionTree),
     /// The mean of many trees.
@@ -40,6 +49,9 @@ impl Learner {
     pub fn name(&self) -> &'static str {
         match self {
             Learner::LogisticRegression(_) => "logistic_regression",
+            Learner::ElasticNet(_) => "elastic_net",
+            Learner::LinearSvm(_) => "linear_svm",
+            Learner::NaiveBayes(_) => "naive_bayes",
             Learner::DecisionTree(_) => "decision_tree",
             Learner::RandomForest(forest) if forest.draw_thresholds => "extra_trees",
             Learner::RandomForest(_) => "random_forest",
@@ -59,7 +71,8 @@ impl Learner {
     fn with_hints(mut self, encoder: &Encoder) -> anyhow::Result<Learner> {
         let is_categorical = encoder.category_counts().iter().map(Option::is_some).collect();
         match &mut self {
-            Learner::LogisticRegression(_) => {}
+            Learner::LogisticRegression(_) | Learner::ElasticNet(_) | Learner::LinearSvm(_) => {}
+            Learner::NaiveBayes(params) => params.hints.is_categorical = is_categorical,
             Learner::DecisionTree(tree) | Learner::RandomForest(RandomForest { tree, .. }) => {
                 tree.hints.is_categorical = is_categorical;
             }
@@ -71,9 +84,11 @@ impl Learner {
         Ok(self)
     }
 
-    /// Whether NaN in an encoded row means "missing" to it.
-    fn takes_missing(&self) -> bool {
-        !matches!(self, Learner::LogisticRegression(_))
+    /// Whether a feature adds a multiple of its number to the log-odds. NaN, which means "missing"
+    /// to all other learners, has none.
+    fn is_linear(&self) -> bool {
+        use Learner::{ElasticNet, LinearSvm, LogisticRegression};
+        matches!(self, LogisticRegression(_) | ElasticNet(_) | LinearSvm(_))
     }
 
     fn fit(
@@ -84,8 +99,19 @@ impl Learner {
         match self {
             Learner::LogisticRegression(params) => {
                 let fitted = Given::new(params.clone()).fit(dataset)?;
-                let (iterations, converged) = (fitted.iterations, fitted.converged);
-                Ok((Predictor::Linear(fitted.linear), Effort::Steps { iterations, converged }))
+                Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
+            }
+            Learner::ElasticNet(params) => {
+                let fitted = Given::new(params.clone()).fit(dataset)?;
+                Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
+            }
+            Learner::LinearSvm(params) => {
+                let fitted = Given::new(params.clone()).fit(dataset)?;
+                Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
+            }
+            Learner::NaiveBayes(params) => {
+                let bayes = Given::new(params.clone()).fit(dataset)?;
+                Ok((Predictor::Bayes(bayes), Effort::OnePass))
             }
             Learner::DecisionTree(params) => {
                 let trees = Given::new(params.clone()).fit(dataset)?;
@@ -123,6 +149,10 @@ fn directions(encoder: &Encoder, monotone: &BTreeMap<String, i8>) -> anyhow::Res
     Ok(names.iter().map(|name| monotone.get(name).copied().unwrap_or(0)).collect())
 }
 
+fn solved(linear: Linear, iterations: u32, converged: bool) -> (Predictor, Effort) {
+    (Predictor::Linear(linear), Effort::Steps { iterations, converged })
+}
+
 fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
     let nodes = trees.iter().map(Tree::n_nodes).sum();
     Effort::Nodes { trees: trees.len(), nodes, best_round }
@@ -131,6 +161,8 @@ fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
 /// What fitting took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
+    /// One look at every row.
+    OnePass,
     /// Steps of a solver.
     Steps {
         /// How many.
@@ -213,7 +245,7 @@ pub fn train(
 /// Refuses features that may stay missing where the learner has no use for that.
 fn refuse_missing(encoder: &Encoder, learner: &Learner) -> anyhow::Result<()> {
     match encoder.may_be_missing() {
-        Some(name) if !learner.takes_missing() => anyhow::bail!(
+        Some(name) if learner.is_linear() => anyhow::bail!(
             "column `{name}` may stay missing, and `{}` takes no missing values: give it another \
              `impute` than \"none\", and another `encode` than \"code\"",
             learner.name()

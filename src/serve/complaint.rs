@@ -56,6 +56,38 @@ pub(crate) fn wrong_type(field: &InputField, input: Option<Value>) -> Entry {
     Entry { input, ..about(field, kind, msg, message) }
 }
 
+/// A text that does not spell what is wanted, or a number that is no truth value.
+pub(crate) fn unparsable(field: &InputField, input: Option<Value>) -> Entry {
+    let message = format!("field '{}' must be {}", field.name, rule(field));
+    let (kind, msg) = match field.ty {
+        FieldType::Integer => {
+            ("int_parsing", "Input should be a valid integer, unable to parse string as an integer")
+        }
+        FieldType::Boolean => {
+            ("bool_parsing", "Input should be a valid boolean, unable to interpret input")
+        }
+        _ => {
+            ("float_parsing", "Input should be a valid number, unable to parse string as a number")
+        }
+    };
+    Entry { input, ..about(field, kind, msg, message) }
+}
+
+/// A number that training never saw and that is used all the same.
+pub(crate) fn warned(field: &InputField, outside: Entry) -> Entry {
+    let message =
+        format!("field '{}' is not {}: the model was not trained there", field.name, bounds(field));
+    Entry { message, ..outside }
+}
+
+/// A number that training never saw, in whose place the nearest one that it saw is used.
+pub(crate) fn clipped(field: &InputField, used: f64, outside: Entry) -> Entry {
+    let used = input::plain(&as_typed(field, used));
+    let message =
+        format!("field '{}' is not {}: {used} was used instead", field.name, bounds(field));
+    Entry { message, ..outside }
+}
+
 /// A number with a fraction where whole numbers are wanted.
 pub(crate) fn fraction(field: &InputField, input: Option<Value>) -> Entry {
     let message = format!("field '{}' must be {}", field.name, rule(field));
@@ -115,6 +147,13 @@ pub(crate) fn not_a_record() -> Entry {
     let msg = "Input should be a valid dictionary or object to extract fields from";
     let message = "a record must be a JSON object with the model's fields".to_owned();
     Entry::new("model_attributes_type", errors::body(), msg, message)
+}
+
+/// A list that is longer than what is answered at once.
+pub(crate) fn too_long(max: usize, actual: usize, message: String) -> Entry {
+    let msg = format!("List should have at most {max} items after validation, not {actual}");
+    let ctx = json!({ "field_type": "List", "max_length": max, "actual_length": actual });
+    Entry { ctx: Some(ctx), ..Entry::new("too_long", errors::body(), &msg, message) }
 }
 
 /// No body at all.

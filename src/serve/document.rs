@@ -44,6 +44,34 @@ pub(crate) trait Records {
 /// # Errors
 /// When the body is not JSON text, or is nested too deep.
 pub(crate) fn read(body: &[u8], records: &mut dyn Records) -> Result<bool, Problem> {
+    let text = text(body)?;
+    let mut at = At::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let reader = Reader { records: &mut *records, at: &mut at };
+    let read = reader.deserialize(&mut json).and_then(|is_list| json.end().map(|()| is_list));
+    read.map_err(|error| syntax_problem(&error, text, &at, records.names()))
+}
+
+/// Hands on a value, which stands in a list at `index`, as the record that it should be.
+///
+/// # Errors
+/// When a text of it is no JSON, which only reading can tell.
+pub(crate) fn read_item(
+    value: &RawValue,
+    index: usize,
+    records: &mut dyn Records,
+) -> Result<(), Problem> {
+    let mut at = At { index: Some(index), key: None };
+    let mut json = serde_json::Deserializer::from_str(value.get());
+    let read = Reader { records: &mut *records, at: &mut at }.deserialize(&mut json);
+    read.map(drop).map_err(|error| syntax_problem(&error, value.get(), &at, records.names()))
+}
+
+/// A body as the text that JSON must be: UTF-8, of whole characters, not nested too deep.
+///
+/// # Errors
+/// Which of these it is not.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
     let Ok(text) = std::str::from_utf8(body) else {
         let message = "the body is not valid UTF-8".to_owned();
         return Err(Problem::malformed(errors::body(), "invalid UTF-8", message));
@@ -52,11 +80,12 @@ pub(crate) fn read(body: &[u8], records: &mut dyn Records) -> Result<bool, Probl
         let message = format!("the body is nested deeper than {MAX_DEPTH} levels");
         return Err(Problem::malformed(errors::body(), "nested too deep", message));
     }
-    let mut at = At::default();
-    let mut json = serde_json::Deserializer::from_str(text);
-    let reader = Reader { records: &mut *records, at: &mut at };
-    let read = reader.deserialize(&mut json).and_then(|is_list| json.end().map(|()| is_list));
-    read.map_err(|error| syntax_problem(&error, text, &at, records.names()))
+    if let Some(byte) = lone_surrogate(text) {
+        let message = "a text has half of a surrogate pair, which is no character".to_owned();
+        let loc = vec![errors::name("body"), Loc::Index(byte)];
+        return Err(Problem::malformed(loc, "lone surrogate", message));
+    }
+    Ok(text)
 }
 
 /// The place that is being read, for the message when the text breaks there.
@@ -99,6 +128,27 @@ fn is_too_deep(body: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Where an escape is half of a surrogate pair. Looked for in the whole body, because texts that
+/// nobody reads, such as those of unknown fields, are not decoded.
+fn lone_surrogate(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| -> Option<u16> {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(found) = text.get(at..)?.find('\\') {
+        at += found;
+        match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at += 12,
+            Some(0xd800..=0xdfff) => return Some(at),
+            // Whatever is escaped, a second backslash among them, is passed over.
+            _ => at += 1 + usize::from(bytes.get(at + 1).is_some_and(u8::is_ascii)),
+        }
+    }
+    None
 }
 
 /// Reads the body, or an item of the list that it is. Yields whether it was a list.
@@ -191,6 +241,16 @@ impl<'de> Visitor<'de> for Reader<'_> {
 }
 
 impl<'a> Raw<'a> {
+    /// A record of `n_fields` fields from its keys and their values.
+    pub(crate) fn of(n_fields: usize, keys: &[Key], values: &[&'a RawValue]) -> Raw<'a> {
+        let (values_of, repeated, extras) = (vec![None; n_fields], Vec::new(), Vec::new());
+        let mut raw = Raw { values: values_of, repeated, extras, more_extras: 0 };
+        for (key, value) in keys.iter().zip(values) {
+            raw.put(key.clone(), value);
+        }
+        raw
+    }
+
     fn put(&mut self, key: Key, value: &'a RawValue) {
         match key {
             Key::Field(i) => match self.values.get_mut(i) {
@@ -206,9 +266,18 @@ impl<'a> Raw<'a> {
 
 /// A key of a record.
 #[derive(Clone)]
-enum Key {
+pub(crate) enum Key {
+    /// A field, by its place.
     Field(usize),
+    /// Anything else, cut to what an answer may repeat.
     Extra(String),
+}
+
+impl Key {
+    /// The key of a name; `place` finds it among the fields.
+    pub(crate) fn of(name: &str, place: Option<usize>) -> Key {
+        place.map_or_else(|| Key::Extra(errors::clip(name)), Key::Field)
+    }
 }
 
 /// Finds a key among the fields, first at the place where a record in schema order has it.
@@ -236,7 +305,6 @@ impl Visitor<'_> for KeySeed<'_> {
         if self.names.get(self.next).is_some_and(|name| name == key) {
             return Ok(Key::Field(self.next));
         }
-        let found = self.names.iter().position(|name| name == key);
-        Ok(found.map_or_else(|| Key::Extra(errors::clip(key)), Key::Field))
+        Ok(Key::of(key, self.names.iter().position(|name| name == key)))
     }
 }

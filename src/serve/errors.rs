@@ -15,6 +15,9 @@ pub(crate) const MAX_ENTRIES: usize = 64;
 /// The most characters of any text that came with the request.
 const MAX_TEXT: usize = 64;
 
+/// The most characters of a sentence that quotes the request.
+const MAX_SENTENCE: usize = 3 * MAX_TEXT;
+
 /// One step of the way to what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -115,11 +118,21 @@ impl Problem {
         Problem { status, title: "Validation failed", entries, omitted, allow: None }
     }
 
+    /// A request that is refused for one entry of what it says.
+    pub(crate) fn unprocessable(entry: Entry) -> Problem {
+        Problem::invalid(vec![entry], 0)
+    }
+
     /// A body that is not what JSON text must be.
     pub(crate) fn malformed(loc: Vec<Loc>, reason: &str, message: String) -> Problem {
         let mut entry = Entry::new("json_invalid", loc, "JSON decode error", message);
         entry.ctx = Some(serde_json::json!({ "error": clip(reason) }));
         Problem::single(StatusCode::BAD_REQUEST, "Malformed JSON", entry)
+    }
+
+    /// A body, or a record of it, that is no text of its kind.
+    pub(crate) fn malformed_entry(entry: Entry) -> Problem {
+        Problem::single(StatusCode::BAD_REQUEST, "Malformed body", entry)
     }
 
     /// A body that could not be read to its end.
@@ -145,9 +158,9 @@ impl Problem {
         Problem { allow: Some(allow), ..problem }
     }
 
-    /// A body whose type is not JSON.
-    pub(crate) fn unsupported_type() -> Problem {
-        let message = "the header 'content-type' must be application/json".to_owned();
+    /// A body whose type is none of those that the path takes; `takes` are they.
+    pub(crate) fn unsupported_type(takes: &str) -> Problem {
+        let message = format!("the header 'content-type' must be {takes}");
         let loc = vec![name("header"), name("content-type")];
         let msg = "Unsupported Media Type";
         let entry = Entry::new("unsupported_media_type", loc, msg, message);
@@ -190,10 +203,19 @@ pub(crate) fn name(text: &str) -> Loc {
 
 /// A text of the request, cut to what an answer may repeat.
 pub(crate) fn clip(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
+    cut(text, MAX_TEXT)
+}
+
+/// A sentence that may quote the request, cut so that it quotes little.
+pub(crate) fn brief(sentence: &dyn std::fmt::Display) -> String {
+    cut(&sentence.to_string(), MAX_SENTENCE)
+}
+
+fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
         return text.to_owned();
     }
-    match text.char_indices().nth(MAX_TEXT) {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -194,12 +194,21 @@ impl Report {
         let mut reference = Check::new(text(&seen.reference));
         reference.observed = Some(package.reference_len().into());
         reference.unit = Some("rows");
+        let count = |n: u64, unit| Check {
+            observed: Some(n.into()),
+            unit: Some(unit),
+            ..Check::new(Ok(()))
+        };
+        let warned = count(state.tally.warned(), "values");
+        let ignored = count(state.tally.ignored(), "fields");
         let stopping = || Err("the service is stopping".to_owned());
         let draining = Check::new(if state.is_draining() { stopping() } else { Ok(()) });
         let checks = BTreeMap::from([
             ("model:loaded", vec![loaded]),
             ("package:files", files.collect()),
             ("model:reference", vec![reference]),
+            ("requests:out_of_range", vec![warned]),
+            ("requests:unknown", vec![ignored]),
             ("server:draining", vec![draining]),
         ]);
         drop(seen);

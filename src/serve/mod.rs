@@ -3,19 +3,28 @@
 //! The way of a request is the list of files: `listen` and `connections` let a client in, or not;
 //! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
 //! `requests` bounds how many and how long, by the `limits`, and tells of them (`metrics`,
-//! `exposition`, `log`, `trace`); `routes` takes a request apart, `document` and `validation`
-//! check its body (`complaint` has the words), `predict` answers, `errors` is the one shape of
-//! every refusal and `refusal` those that come before the routes; `health` watches over the
+//! `exposition`, `log`, `trace`); `routes` takes a request apart (`resource` by its path, `query`,
+//! `accept` and `body` by the rest), `document`, `validation` and `field` check its body by the
+//! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
+//! streams, and for the `doors` of other protocols; `errors` is the one shape of every refusal,
+//! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
+//! leaves. `health` watches over the
 //! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
 //! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
 //! outside.
 
+mod accept;
+mod answer;
+mod batch;
+mod body;
 mod complaint;
 mod connection;
 mod connections;
 mod document;
+mod doors;
 mod errors;
 mod exposition;
+mod field;
 mod framing;
 mod guard;
 mod health;
@@ -25,20 +34,29 @@ mod log;
 mod metrics;
 mod openapi;
 mod page;
+mod policy;
 mod predict;
+mod problem_json;
+mod query;
 mod refusal;
 mod requests;
+mod resource;
 mod routes;
 mod running;
+mod scorer;
 mod state;
+mod tally;
 mod trace;
 mod validation;
 
+pub use batch::offline::{Failed, predict};
+pub use batch::{Counts, Format, Wanted};
 pub use limits::Limits;
 pub use listen::{Listener, Socket};
 pub use log::{Format as LogFormat, Log};
+pub use policy::{Extra, Policy, Range};
 pub use running::run;
-pub use state::Options;
+pub use state::{Options, Routes};
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,34 @@
 //! The OpenAPI 3.1 document, made from the package: ranges, categories and examples are the
-//! model's own.
+//! model's own, as far as the policy enforces them.
 //!
-//! Made once at the start. It tells the contract and not how it is kept.
+//! Made once at the start. It tells the contract and not how it is kept. `schemas` has the shapes,
+//! `doors` the paths of other protocols.
+
+mod doors;
+mod schemas;
 
 use serde_json::{Map, Value, json};
 
 use crate::ml::package::Package;
-use crate::ml::package::input::{self, InputField};
-use crate::ml::schema::FieldType;
+use crate::serve::predict::MAX_EXPLAINED;
+use crate::serve::problem_json;
 use crate::serve::state::Options;
+
+/// The statuses of a refusal that a path with a body may have, and what they mean.
+const REFUSALS: [(&str, &str); 6] = [
+    ("400", "The body is not what its type says"),
+    ("408", "The body did not arrive in time"),
+    ("413", "The body is too large"),
+    ("415", "The body's type is none that the path takes"),
+    ("422", "Values are not as the model needs them; all of them are listed"),
+    ("500", "The server failed"),
+];
 
 /// The document's bytes.
 pub(crate) fn write(package: &Package, options: &Options) -> Vec<u8> {
     let manifest = package.manifest();
+    let mut paths = paths(package, options);
+    paths.append(&mut doors::paths(package, options));
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -20,59 +36,45 @@ pub(crate) fn write(package: &Package, options: &Options) -> Vec<u8> {
             "summary": manifest.description,
             "version": package.version(),
         },
-        "paths": paths(package, options),
-        "components": { "schemas": schemas(package) },
+        "paths": paths,
+        "components": { "schemas": schemas::all(package, options.policy) },
     });
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
-fn paths(package: &Package, options: &Options) -> Value {
-    json!({
-        "/predict": { "post": predict(package, options) },
-        "/health": { "get": health("health", "Whether the service can predict, check by check") },
-        "/health/ready": { "get": health("ready", "Whether requests should be sent here") },
-        "/health/live": { "get": {
-            "operationId": "live",
-            "summary": "Whether the process answers at all",
-            "responses": { "200": ok("It does", reference("Live")) },
+fn paths(package: &Package, options: &Options) -> Map<String, Value> {
+    let page = json!({
+        "operationId": "page",
+        "summary": "A page to try a prediction on",
+        "responses": { "200": {
+            "description": "The page",
+            "content": { "text/html": { "schema": { "type": "string" } } },
         }},
-        "/openapi.json": { "get": {
-            "operationId": "openapi",
-            "summary": "This document",
-            "responses": { "200": ok("OpenAPI 3.1", json!({ "type": "object" })) },
-        }},
-        "/": { "get": {
-            "operationId": "page",
-            "summary": "A page to try a prediction on",
-            "responses": { "200": {
-                "description": "The page",
-                "content": { "text/html": { "schema": { "type": "string" } } },
-            }},
-        }},
-    })
+    });
+    let all = [
+        ("/predict", json!({ "post": predict(package, options) })),
+        ("/predict/batch", json!({ "post": batch(package, options) })),
+        ("/health", probe("health", "Whether the service can predict, check by check", "Health")),
+        ("/health/ready", probe("ready", "Whether requests should be sent here", "Health")),
+        ("/health/live", got("live", "Whether the process answers at all", reference("Live"))),
+        ("/openapi.json", got("openapi", "This document", json!({ "type": "object" }))),
+        ("/", json!({ "get": page })),
+    ];
+    all.into_iter().map(|(path, item)| (path.to_owned(), item)).collect()
 }
 
 fn predict(package: &Package, options: &Options) -> Value {
     let record = reference("Record");
     let answer = reference("Prediction");
-    let mut responses = Map::new();
     let both = json!({ "oneOf": [answer, { "type": "array", "items": answer }] });
-    responses.insert("200".to_owned(), ok("One prediction per record", both));
-    let problems = [
-        ("400", "The body is not JSON"),
-        ("408", "The body did not arrive in time"),
-        ("413", "The body is too large"),
-        ("415", "The body's type is not application/json"),
-        ("422", "Fields are not as the model needs them; all of them are listed"),
-        ("500", "The server failed"),
-    ];
-    for (status, text) in problems {
-        responses.insert(status.to_owned(), ok(text, reference("Problem")));
-    }
     json!({
         "operationId": "predict",
         "summary": format!("Predict `{}`", package.manifest().target),
-        "description": format!("At most {} bytes.", options.max_body_bytes),
+        "description": format!(
+            "At most {} bytes; with `explain` at most {MAX_EXPLAINED} records.",
+            options.max_body_bytes
+        ),
+        "parameters": [explain()],
         "requestBody": {
             "required": true,
             "content": { "application/json": {
@@ -80,134 +82,106 @@ fn predict(package: &Package, options: &Options) -> Value {
                 "example": package.schema().example(),
             }},
         },
-        "responses": responses,
+        "responses": refusable(ok("One prediction per record", both)),
     })
 }
 
-fn health(id: &str, summary: &str) -> Value {
+fn batch(package: &Package, options: &Options) -> Value {
+    let text = |example: Value| json!({ "schema": { "type": "string" }, "example": example });
+    let line = package.schema().example().to_string();
+    let header = package.schema().fields.iter().map(|field| field.name.as_str());
+    let header = format!("{}\r\n", header.collect::<Vec<_>>().join(","));
+    let answers = json!({
+        "description": "One line per record, as they are made: a prediction, or `errors`",
+        "headers": headers(),
+        "content": {
+            "application/x-ndjson": { "schema": { "type": "string" } },
+            "text/csv": { "schema": { "type": "string" } },
+        },
+    });
     json!({
+        "operationId": "batch",
+        "summary": format!("Predict `{}` for a file of any size", package.manifest().target),
+        "description": format!(
+            "JSON lines, or CSV with a header; each record has at most {} bytes. Answers are JSON \
+             lines, or CSV where `Accept` prefers it. A record that is wrong has an answer that \
+             says so; only a CSV header can be wrong for all.",
+            options.max_body_bytes
+        ),
+        "parameters": [explain()],
+        "requestBody": {
+            "required": true,
+            "content": {
+                "application/x-ndjson": text(line.into()),
+                "text/csv": text(header.into()),
+            },
+        },
+        "responses": refusable(answers),
+    })
+}
+
+fn explain() -> Value {
+    json!({
+        "name": "explain",
+        "in": "query",
+        "description": "Also say what each field adds to the prediction",
+        "schema": { "type": "boolean", "default": false },
+    })
+}
+
+/// A path that only answers.
+fn got(id: &str, summary: &str, schema: Value) -> Value {
+    json!({ "get": {
+        "operationId": id,
+        "summary": summary,
+        "responses": { "200": ok(summary, schema) },
+    }})
+}
+
+/// A path that tells whether the service is ready, by its status.
+fn probe(id: &str, summary: &str, schema: &str) -> Value {
+    json!({ "get": {
         "operationId": id,
         "summary": summary,
         "responses": {
-            "200": ok("Every check passed", reference("Health")),
-            "503": ok("A check failed", reference("Health")),
+            "200": ok("Every check passed", reference(schema)),
+            "503": ok("A check failed", reference(schema)),
         },
-    })
+    }})
 }
 
 fn ok(description: &str, schema: Value) -> Value {
     json!({
         "description": description,
-        "headers": { "x-request-id": {
-            "description": "The request's own id, or a new one",
-            "schema": { "type": "string" },
-        }},
+        "headers": headers(),
         "content": { "application/json": { "schema": schema } },
     })
 }
 
+fn headers() -> Value {
+    json!({ "x-request-id": {
+        "description": "The request's own id, or a new one",
+        "schema": { "type": "string" },
+    }})
+}
+
+/// What a path may answer: `ok`, and every refusal in both of its shapes.
+fn refusable(ok: Value) -> Value {
+    let mut responses = Map::from_iter([("200".to_owned(), ok)]);
+    for (status, text) in REFUSALS {
+        let refusal = json!({
+            "description": text,
+            "headers": headers(),
+            "content": {
+                "application/json": { "schema": reference("Problem") },
+                problem_json::MEDIA_TYPE: { "schema": reference("ProblemDetails") },
+            },
+        });
+        responses.insert(status.to_owned(), refusal);
+    }
+    Value::Object(responses)
+}
+
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
-}
-
-fn schemas(package: &Package) -> Value {
-    let fields = &package.schema().fields;
-    let properties: Map<String, Value> =
-        fields.iter().map(|field| (field.name.clone(), property(field))).collect();
-    let required: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-    let version = json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" });
-    json!({
-        "Record": {
-            "type": "object",
-            "additionalProperties": false,
-            "required": required,
-            "properties": properties,
-        },
-        "Prediction": {
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["prediction", "probability", "model_version"],
-            "properties": {
-                "prediction": { "enum": package.manifest().classes },
-                "probability": {
-                    "type": "number", "minimum": 0, "maximum": 1,
-                    "description": "Of the positive class",
-                },
-                "model_version": version,
-            },
-        },
-        "Problem": problem(&version),
-        "Health": {
-            "type": "object",
-            "required": ["status", "model_version", "checks"],
-            "properties": {
-                "status": { "enum": ["pass", "fail"] },
-                "model_version": version,
-                "checks": { "type": "object" },
-                "output": { "type": "string" },
-            },
-        },
-        "Live": {
-            "type": "object",
-            "required": ["status"],
-            "properties": { "status": { "const": "pass" } },
-        },
-    })
-}
-
-fn problem(version: &Value) -> Value {
-    json!({
-        "type": "object",
-        "required": ["detail", "title", "status", "model_version", "request_id"],
-        "properties": {
-            "detail": { "type": "array", "items": {
-                "type": "object",
-                "required": ["type", "loc", "msg", "message"],
-                "properties": {
-                    "type": { "type": "string" },
-                    "loc": { "type": "array", "items": { "type": ["string", "integer"] } },
-                    "msg": { "type": "string" },
-                    "input": {},
-                    "ctx": { "type": "object" },
-                    "valid_range": { "type": "array", "items": { "type": "number" } },
-                    "expected": { "type": "array", "items": { "type": "string" } },
-                    "message": { "type": "string" },
-                },
-            }},
-            "title": { "type": "string" },
-            "status": { "type": "integer" },
-            "omitted": { "type": "integer" },
-            "model_version": version,
-            "request_id": { "type": "string" },
-        },
-    })
-}
-
-/// A field as JSON Schema.
-fn property(field: &InputField) -> Value {
-    let mut schema = Map::new();
-    let ty = match field.ty {
-        FieldType::Integer => "integer",
-        FieldType::Number => "number",
-        FieldType::Boolean => "boolean",
-        FieldType::Category | FieldType::Text => "string",
-    };
-    let ty = if field.nullable { json!([ty, "null"]) } else { json!(ty) };
-    schema.insert("type".to_owned(), ty);
-    let whole = field.ty == FieldType::Integer;
-    for (key, bound) in [("minimum", field.min), ("maximum", field.max)] {
-        if let Some(bound) = bound {
-            schema.insert(key.to_owned(), input::number(bound, whole));
-        }
-    }
-    if let Some(categories) = &field.categories {
-        let names = categories.iter().map(|name| json!(name));
-        let null = field.nullable.then_some(Value::Null);
-        schema.insert("enum".to_owned(), names.chain(null).collect());
-    }
-    if let Some(format) = &field.date {
-        schema.insert("description".to_owned(), json!(format!("A date of the format {format}")));
-    }
-    schema.insert("examples".to_owned(), json!([field.example]));
-    Value::Object(schema)
 }

@@ -3,44 +3,33 @@
 //! A plain function of the package and the bytes. Knows neither how the bytes arrived nor how the
 //! answer leaves.
 
-use serde::Serialize;
-use serde_json::Value;
-
-use crate::ml::cell::Cell;
-use crate::ml::package::Prediction;
+use crate::serve::complaint;
 use crate::serve::errors::Problem;
-use crate::serve::state::State;
-use crate::serve::validation::Rows;
+use crate::serve::query::Query;
+use crate::serve::scorer::Scorer;
+use crate::serve::validation::{Row, Rows};
 
-/// What is answered for one record.
-#[derive(Serialize)]
-struct Answer<'a> {
-    prediction: &'a Value,
-    probability: f64,
-    model_version: &'a str,
-}
+/// The most records of one request that are explained: a row of many deep trees costs a thousand
+/// times what its prediction does.
+pub(crate) const MAX_EXPLAINED: usize = 64;
 
 /// The answer to a body, as JSON: one object for a record, a list for a list.
 ///
 /// # Errors
 /// What the body was refused for.
-pub(crate) fn predict(state: &State, body: &[u8]) -> Result<Vec<u8>, Problem> {
-    let json = match state.validator.read(body)? {
-        Rows::One(row) => serde_json::to_vec(&answer(state, &row)?),
+pub(crate) fn predict(scorer: Scorer<'_>, body: &[u8], query: Query) -> Result<Vec<u8>, Problem> {
+    let answer = |row: Row| scorer.answer(row, query.explain);
+    let json = match scorer.validator.read(body)? {
+        Rows::One(row) => serde_json::to_vec(&answer(row)?),
+        Rows::Many(rows) if query.explain && rows.len() > MAX_EXPLAINED => {
+            let message = format!("at most {MAX_EXPLAINED} records are explained at once");
+            let entry = complaint::too_long(MAX_EXPLAINED, rows.len(), message);
+            return Err(Problem::unprocessable(entry));
+        }
         Rows::Many(rows) => {
-            let answers: Result<Vec<_>, _> = rows.iter().map(|row| answer(state, row)).collect();
+            let answers: Result<Vec<_>, _> = rows.into_iter().map(answer).collect();
             serde_json::to_vec(&answers?)
         }
     };
     json.map_err(|_| Problem::internal())
-}
-
-fn answer<'s>(state: &'s State, row: &[Cell]) -> Result<Answer<'s>, Problem> {
-    let Prediction { class, probability } = state.package.predict(row);
-    if !probability.is_finite() {
-        // JSON would say null, and a client might take that for an answer.
-        return Err(Problem::internal());
-    }
-    state.metrics.predicted(class, &state.package);
-    Ok(Answer { prediction: class, probability, model_version: state.package.version() })
 }

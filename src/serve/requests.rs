@@ -19,6 +19,7 @@ use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
 use warp::reply::Response;
 
+use crate::serve::answer;
 use crate::serve::errors::Problem;
 use crate::serve::exposition;
 use crate::serve::log::Line;
@@ -99,7 +100,7 @@ impl Asks {
         let (path, method) = (request.uri().path(), request.method());
         let trace = request.headers().get(trace::HEADER).and_then(|value| value.to_str().ok());
         Asks {
-            given: request.headers().get(routes::REQUEST_ID).cloned(),
+            given: request.headers().get(answer::REQUEST_ID).cloned(),
             is_head: *method == Method::HEAD,
             labels: Labels::of(path, method),
             trace: trace.and_then(Trace::read),
@@ -115,7 +116,7 @@ impl Asks {
     fn tell(&self, response: &Response, took: Option<Duration>, state: &State) {
         state.metrics.answered(self.labels, response.status(), took);
         if let Some(log) = &state.options.log {
-            let id = response.headers().get(routes::REQUEST_ID);
+            let id = response.headers().get(answer::REQUEST_ID);
             log.tell(&Line {
                 request_id: id.and_then(|id| id.to_str().ok()).unwrap_or_default(),
                 trace: self.trace,
@@ -138,15 +139,15 @@ impl Asks {
         match *method {
             Method::GET | Method::HEAD => {
                 let text = exposition::write(state);
-                routes::text(exposition::MEDIA_TYPE, text, &self.id(state), self.is_head)
+                answer::text(exposition::MEDIA_TYPE, text, &self.id(state), self.is_head)
             }
-            Method::OPTIONS => routes::options(ALLOWED, &self.id(state)),
+            Method::OPTIONS => answer::options(ALLOWED, &self.id(state)),
             _ => self.refuse(&Problem::method_not_allowed(ALLOWED), state),
         }
     }
 
     fn refuse(&self, problem: &Problem, state: &State) -> Response {
-        let mut response = routes::refuse(problem, state, &self.id(state), self.is_head);
+        let mut response = answer::refuse(problem, state, &self.id(state), self.is_head);
         if problem.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal::RETRY_AFTER));
         }

@@ -1,89 +1,41 @@
-//! The routes: which path answers which method, and what every answer carries.
+//! The routes: every request is taken apart once, and plain functions do the rest.
 //!
-//! One filter takes every request apart once, and plain functions do the rest: no rejection carries
-//! an error, since combined rejections of warp answer an unknown path with 405 and a bad body with
-//! 404. `recover` is a net for what warp itself rejects. Knows nothing of models.
+//! No rejection carries an error, since combined rejections of warp answer an unknown path with 405
+//! and a bad body with 404. `recover` is a net for what warp itself rejects. Knows nothing of
+//! models.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 
-use warp::http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
+use serde_json::{Value, json};
+use warp::http::header::{HeaderMap, HeaderValue};
 use warp::http::{Method, StatusCode};
 use warp::path::FullPath;
-use warp::reply::Response;
+use warp::reply::{Reply, Response};
 use warp::{Buf, Filter, Rejection, Stream};
 
-use crate::serve::errors::Problem;
+use crate::serve::accept;
+use crate::serve::answer::{Answer, Content, HTML, JSON, REQUEST_ID};
+use crate::serve::batch::{Answers, Format, Wanted};
+use crate::serve::body::{self, MediaType};
+use crate::serve::doors::{Tongue, invocations, v2};
+use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::health::Report;
-use crate::serve::page;
 use crate::serve::predict::predict;
+use crate::serve::query::Query;
+use crate::serve::resource::{self, KNOWN, Resource};
 use crate::serve::state::State;
-
-const JSON: &str = "application/json";
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is repeated.
 const MAX_ID_LEN: usize = 128;
 
-/// All that is served, for the answer to a path that is not.
-const KNOWN: &str = "POST /predict, GET /health, GET /health/ready, GET /health/live, \
-                     GET /openapi.json, GET /metrics and GET /";
-
-/// What is served at a path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Resource {
-    Page,
-    Predict,
-    Health,
-    Ready,
-    Live,
-    OpenApi,
-}
-
-impl Resource {
-    fn of(path: &str) -> Option<Resource> {
-        match path {
-            "/" => Some(Resource::Page),
-            "/predict" => Some(Resource::Predict),
-            "/health" => Some(Resource::Health),
-            "/health/ready" => Some(Resource::Ready),
-            "/health/live" => Some(Resource::Live),
-            "/openapi.json" => Some(Resource::OpenApi),
-            _ => None,
-        }
-    }
-
-    /// The methods it has, as `Allow` lists them.
-    fn allow(self) -> &'static str {
-        match self {
-            Resource::Predict => "OPTIONS, POST",
-            _ => "GET, HEAD, OPTIONS",
-        }
-    }
-}
-
-/// An answer without its headers.
-struct Answer {
-    status: StatusCode,
-    content_type: &'static str,
-    body: Vec<u8>,
-    allow: Option<&'static str>,
-}
-
-impl Answer {
-    fn json(status: StatusCode, body: Vec<u8>) -> Answer {
-        Answer { status, content_type: JSON, body, allow: None }
-    }
-
-    fn problem(problem: &Problem, state: &State, id: &str) -> Answer {
-        let body = problem.body(state.package.version(), id);
-        Answer { allow: problem.allow, ..Answer::json(problem.status, body) }
-    }
+/// A request but for its body.
+struct Head {
+    method: Method,
+    path: FullPath,
+    query: String,
+    headers: HeaderMap,
 }
 
 /// The whole service as one filter.
@@ -91,13 +43,16 @@ pub(crate) fn api(
     state: Arc<State>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     let net = Arc::clone(&state);
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::method()
         .and(warp::path::full())
+        .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(move |method, path, headers, body| {
+        .then(move |method, path, query, headers, body| {
             let state = Arc::clone(&state);
-            async move { respond(&state, &method, &path, &headers, body).await }
+            let head = Head { method, path, query, headers };
+            async move { respond(&state, &head, body).await }
         })
         .recover(move |rejection| {
             let state = Arc::clone(&net);
@@ -107,73 +62,157 @@ pub(crate) fn api(
 }
 
 /// The answer to a request, with all its headers.
-async fn respond<S, B>(
-    state: &Arc<State>,
-    method: &Method,
-    path: &FullPath,
-    headers: &HeaderMap,
-    body: S,
-) -> Response
+async fn respond<S, B>(state: &Arc<State>, head: &Head, body: S) -> Response
 where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
+    S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+    B: Buf + Unpin + Send + Sync + 'static,
 {
-    let id = request_id(state, headers.get(REQUEST_ID));
-    let answered = answer(state, method, path.as_str(), headers, body).await;
-    let answer = answered.unwrap_or_else(|problem| {
+    let id = request_id(state, head.headers.get(REQUEST_ID));
+    let path = head.path.as_str();
+    let resource = Resource::of(path, state);
+    let answer = answer(state, head, resource, body).await.unwrap_or_else(|problem| {
         state.metrics.refused(&problem);
-        Answer::problem(&problem, state, &id)
+        let tongue = resource::tongue(path, resource);
+        Answer::problem(&problem, tongue, &head.headers, state, &id)
     });
-    finish(answer, &id, *method == Method::HEAD)
+    answer.finish(&id, head.method == Method::HEAD)
 }
 
 async fn answer<S, B>(
     state: &Arc<State>,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
+    head: &Head,
+    resource: Option<Resource>,
     body: S,
 ) -> Result<Answer, Problem>
 where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
+    S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+    B: Buf + Unpin + Send + Sync + 'static,
 {
-    let resource = Resource::of(path).ok_or_else(|| Problem::not_found(KNOWN))?;
+    let resource = resource.ok_or_else(|| Problem::not_found(KNOWN))?;
     let allow = resource.allow();
-    if *method == Method::OPTIONS {
+    if head.method == Method::OPTIONS {
         let answer = Answer::json(StatusCode::NO_CONTENT, Vec::new());
         return Ok(Answer { allow: Some(allow), ..answer });
     }
-    if !allow.split(", ").any(|allowed| allowed == method.as_str()) {
+    if !allow.split(", ").any(|allowed| allowed == head.method.as_str()) {
         return Err(Problem::method_not_allowed(allow));
     }
-    if resource == Resource::Predict {
-        check_content_type(headers)?;
-        let body = read_body(state, headers, body).await?;
-        let state = Arc::clone(state);
-        return guarded(|| Ok(Answer::json(StatusCode::OK, predict(&state, &body)?)));
+    let headers = &head.headers;
+    match resource {
+        Resource::Predict => {
+            let query = Query::read(&head.query)?;
+            expect(headers, &[MediaType::Json], JSON)?;
+            let body = body::read(state, headers, body).await?;
+            predicted(state, body, query).await
+        }
+        Resource::Batch => batch(state, head, body).await,
+        Resource::Invocations => {
+            let takes = [MediaType::Json, MediaType::Csv];
+            let media_type = expect(headers, &takes, "application/json or text/csv")?;
+            let body = body::read(state, headers, body).await?;
+            guarded(|| invoked(state, headers, media_type, &body))
+        }
+        Resource::V2Infer => {
+            if headers.contains_key("inference-header-content-length") {
+                return Err(binary_tensors());
+            }
+            // Clients of this protocol send no type, or `application/octet-stream`.
+            let body = body::read(state, headers, body).await?;
+            guarded(|| Ok(Answer::new(JSON, v2::infer(state.scorer(), &body)?)))
+        }
+        _ => {
+            let state = Arc::clone(state);
+            // A probe looks at files, which may block. A panic comes back as an error.
+            let read = tokio::task::spawn_blocking(move || get(&state, resource));
+            read.await.map_err(|_| Problem::internal())
+        }
     }
+}
+
+/// The answer of `/predict`. Explanations may take long, so they are worked out where that holds
+/// no other request up.
+async fn predicted(state: &Arc<State>, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
     let state = Arc::clone(state);
-    // A probe looks at files, which may block. A panic comes back as an error.
-    let read = tokio::task::spawn_blocking(move || get(&state, resource));
-    read.await.map_err(|_| Problem::internal())
+    let work = move || guarded(|| Ok(Answer::new(JSON, predict(state.scorer(), &body, query)?)));
+    if !query.explain {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?
+}
+
+/// The answer of `/predict/batch`: a stream, once the header was right.
+async fn batch<S, B>(state: &Arc<State>, head: &Head, body: S) -> Result<Answer, Problem>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+    B: Buf + Unpin + Send + Sync + 'static,
+{
+    let Query { explain } = Query::read(&head.query)?;
+    let takes = [MediaType::JsonLines, MediaType::Csv];
+    let names = "application/x-ndjson or text/csv; a Parquet file is read by `pipeline predict`";
+    let input = match expect(&head.headers, &takes, names)? {
+        MediaType::Csv => Format::Csv,
+        _ => Format::JsonLines,
+    };
+    let weight = |media_type: &str| accept::quality(&head.headers, media_type);
+    let output = match weight("text/csv") > weight("application/x-ndjson") {
+        true => Format::Csv,
+        false => Format::JsonLines,
+    };
+    if explain && output == Format::Csv {
+        let loc = vec![errors::name("query"), errors::name("explain")];
+        let message = "explanations are lists, which only application/x-ndjson can hold".to_owned();
+        let msg = "CSV has no explanations";
+        return Err(Problem::unprocessable(Entry::new("not_explainable", loc, msg, message)));
+    }
+    let max_record_bytes = usize::try_from(state.options.max_body_bytes).unwrap_or(usize::MAX);
+    let wanted = Wanted { input, output, explain, max_record_bytes };
+    let answers = Answers::begin(Arc::clone(state), wanted, body).await?;
+    let content = Content::Stream(warp::reply::stream(answers).into_response());
+    Ok(Answer { content, ..Answer::new(output.media_type(), Vec::new()) })
+}
+
+/// The answer of `/invocations`.
+fn invoked(
+    state: &State,
+    headers: &HeaderMap,
+    media_type: MediaType,
+    body: &[u8],
+) -> Result<Answer, Problem> {
+    let scorer = state.scorer();
+    if media_type != MediaType::Csv {
+        return Ok(Answer::new(JSON, invocations::json(scorer, body)?));
+    }
+    let as_csv = accept::quality(headers, "text/csv") > accept::quality(headers, JSON);
+    let content_type = if as_csv { Format::Csv.media_type() } else { JSON };
+    Ok(Answer::new(content_type, invocations::csv(scorer, body, as_csv)?))
 }
 
 /// What a path answers to GET.
 fn get(state: &State, resource: Resource) -> Answer {
+    let ok = |value: Value| Answer::new(JSON, value.to_string().into_bytes());
+    let reported = |body: fn(&Report, &State) -> Vec<u8>| {
+        let report = Report::of(state);
+        let ready = report.is_pass();
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        Answer::json(status, body(&report, state))
+    };
     match resource {
-        Resource::Health | Resource::Ready => {
-            let report = Report::of(state);
-            let ready = report.is_pass();
-            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            Answer::json(status, serde_json::to_vec(&report).unwrap_or_default())
+        Resource::Live => ok(json!({ "status": "pass" })),
+        Resource::OpenApi => Answer::new(JSON, state.openapi.clone()),
+        Resource::Version => ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
+        Resource::V2Server => ok(v2::server()),
+        Resource::V2Model => ok(v2::model(&state.package)),
+        Resource::V2Live => ok(json!({ "live": true })),
+        Resource::V2Ready => {
+            reported(|report, _| json!({ "ready": report.is_pass() }).to_string().into_bytes())
         }
-        Resource::Live => Answer::json(StatusCode::OK, b"{\"status\":\"pass\"}".to_vec()),
-        Resource::OpenApi => Answer::json(StatusCode::OK, state.openapi.clone()),
-        Resource::Page | Resource::Predict => Answer {
-            content_type: "text/html; charset=utf-8",
-            ..Answer::json(StatusCode::OK, state.page.clone().into_bytes())
-        },
+        Resource::V2ModelReady => reported(|report, state| {
+            let name = &state.package.manifest().name;
+            json!({ "name": name, "ready": report.is_pass() }).to_string().into_bytes()
+        }),
+        Resource::Page => Answer::new(HTML, state.page.clone().into_bytes()),
+        // The others take no GET, and none of them comes here.
+        _ => reported(|report, _| serde_json::to_vec(report).unwrap_or_default()),
     }
 }
 
@@ -183,80 +222,24 @@ fn guarded(handler: impl FnOnce() -> Result<Answer, Problem>) -> Result<Answer, 
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-/// The answer to a request that is refused before it comes to the routes.
-pub(crate) fn refuse(problem: &Problem, state: &State, id: &str, is_head: bool) -> Response {
-    finish(Answer::problem(problem, state, id), id, is_head)
-}
-
-/// The answer of a path that is text and is not served here.
-pub(crate) fn text(media_type: &'static str, text: String, id: &str, is_head: bool) -> Response {
-    let answer = Answer::json(StatusCode::OK, text.into_bytes());
-    finish(Answer { content_type: media_type, ..answer }, id, is_head)
-}
-
-/// What such a path allows.
-pub(crate) fn options(allow: &'static str, id: &str) -> Response {
-    let answer = Answer::json(StatusCode::NO_CONTENT, Vec::new());
-    finish(Answer { allow: Some(allow), ..answer }, id, false)
-}
-
 /// What warp itself rejects, which after routing by hand is nothing that a client should see.
 fn caught(state: &State, _rejection: &Rejection) -> Response {
-    let id = state.next_id();
-    finish(Answer::problem(&Problem::internal(), state, &id), &id, false)
+    let (id, headers) = (state.next_id(), HeaderMap::new());
+    let answer = Answer::problem(&Problem::internal(), Tongue::Own, &headers, state, &id);
+    answer.finish(&id, false)
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut parts = text.split(';');
-    let essence = parts.next().unwrap_or_default().trim();
-    let is_utf8 = |parameter: &str| {
-        let parameter = parameter.trim().to_ascii_lowercase();
-        let charset = parameter.strip_prefix("charset=");
-        charset.is_none_or(|charset| charset.trim_matches('"') == "utf-8")
-    };
-    if essence.eq_ignore_ascii_case(JSON) && parts.all(is_utf8) {
-        return Ok(());
-    }
-    Err(Problem::unsupported_type())
+/// The type of a body, if it is one of those that are taken.
+fn expect(headers: &HeaderMap, takes: &[MediaType], names: &str) -> Result<MediaType, Problem> {
+    let found = MediaType::of(headers).filter(|found| takes.contains(found));
+    found.ok_or_else(|| Problem::unsupported_type(names))
 }
 
-/// Reads a body as far as the limit and the time allow.
-async fn read_body<S, B>(state: &State, headers: &HeaderMap, body: S) -> Result<Vec<u8>, Problem>
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let limit = state.options.max_body_bytes;
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: u64| length > limit) {
-        return Err(Problem::too_large(limit));
-    }
-    let time = state.options.body_timeout;
-    let read = tokio::time::timeout(time, collect(body, limit)).await;
-    read.unwrap_or_else(|_| Err(Problem::timeout(time.as_secs_f64())))
-}
-
-async fn collect<S, B>(body: S, limit: u64) -> Result<Vec<u8>, Problem>
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(part) = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        let mut part = part.map_err(|_| Problem::interrupted())?;
-        if (bytes.len() + part.remaining()) as u64 > limit {
-            return Err(Problem::too_large(limit));
-        }
-        while part.has_remaining() {
-            let chunk = part.chunk();
-            let len = chunk.len();
-            bytes.extend_from_slice(chunk);
-            part.advance(len);
-        }
-    }
-    Ok(bytes)
+/// Triton's extension, of which clients turn off what they ask this service.
+fn binary_tensors() -> Problem {
+    let message = "tensors are read as JSON: send `data`, as with `binary_data=False`".to_owned();
+    let entry = Entry::new("value_error", errors::body(), "Value error", message);
+    Problem::unprocessable(entry)
 }
 
 /// The client's request id when it is one that a log can hold, a new one otherwise.
@@ -267,47 +250,9 @@ pub(crate) fn request_id(state: &State, given: Option<&HeaderValue>) -> String {
     given.filter(usable).map_or_else(|| state.next_id(), str::to_owned)
 }
 
-/// Puts the headers on an answer; HEAD gets all of them and no body.
-fn finish(answer: Answer, id: &str, is_head: bool) -> Response {
-    let length = answer.body.len();
-    let body = if is_head { Vec::new() } else { answer.body };
-    let mut response = Response::new(body.into());
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if answer.status != StatusCode::NO_CONTENT {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    if answer.content_type != JSON {
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
-    }
-    if let Some(allow) = answer.allow {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
-    }
-    let is_unread =
-        matches!(answer.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
-    if is_unread {
-        // The rest of the body is not worth waiting for.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll};
-    use std::time::Duration;
-
-    use warp::hyper::body::Bytes;
-
     use super::*;
-    use crate::ml::package::tests::small_package;
-    use crate::serve::state::Options;
 
     #[test]
     fn a_panic_becomes_an_answer() {
@@ -315,32 +260,5 @@ mod tests {
         assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
         let body = String::from_utf8(problem.body("v", "r")).unwrap();
         assert!(body.contains("internal_error") && !body.contains("secret"), "{body}");
-    }
-
-    #[test]
-    fn a_stalled_body_is_given_up() {
-        let dir = small_package();
-        let options = Options { body_timeout: Duration::from_millis(20), ..Options::default() };
-        let package = crate::ml::package::Package::load(dir.path()).unwrap();
-        let state = State::new(package, dir.path().to_owned(), options);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let headers = HeaderMap::new();
-        let read = read_body(&state, &headers, Pending);
-        let problem = runtime.block_on(read).unwrap_err();
-        assert_eq!(problem.status, StatusCode::REQUEST_TIMEOUT);
-    }
-
-    /// A body of which nothing ever arrives.
-    struct Pending;
-
-    impl Stream for Pending {
-        type Item = Result<Bytes, warp::Error>;
-
-        fn poll_next(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Self::Item>> {
-            Poll::Pending
-        }
     }
 }

@@ -14,6 +14,9 @@ use crate::serve::health::Watch;
 use crate::serve::limits::Limits;
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
+use crate::serve::policy::Policy;
+use crate::serve::scorer::Scorer;
+use crate::serve::tally::Tally;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
 
@@ -32,6 +35,19 @@ pub struct Options {
     pub limits: Limits,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
+    /// What becomes of values that training has not seen.
+    pub policy: Policy,
+    /// Paths beside those that every service has.
+    pub routes: Routes,
+}
+
+/// Paths that the surroundings ask for, each beginning with a slash.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    /// Where readiness is told, too.
+    pub health: Option<String>,
+    /// Where `/invocations` is, too.
+    pub predict: Option<String>,
 }
 
 impl Default for Options {
@@ -43,6 +59,8 @@ impl Default for Options {
             recheck_every: Duration::from_secs(30),
             limits: Limits::default(),
             log: None,
+            policy: Policy::default(),
+            routes: Routes::default(),
         }
     }
 }
@@ -52,6 +70,7 @@ pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) package: Package,
     pub(crate) validator: Validator,
+    pub(crate) tally: Tally,
     pub(crate) watch: Watch,
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
@@ -69,7 +88,8 @@ impl State {
         let (max, max_each) = (limits.max_connections, limits.max_connections_per_address);
         let random = RandomState::new().build_hasher().finish();
         State {
-            validator: Validator::new(package.schema()),
+            validator: Validator::new(package.schema(), options.policy),
+            tally: Tally::default(),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
             openapi: openapi::write(&package, &options),
@@ -82,6 +102,12 @@ impl State {
             options,
             package,
         }
+    }
+
+    /// What predicting needs.
+    pub(crate) fn scorer(&self) -> Scorer<'_> {
+        let State { package, validator, tally, metrics, .. } = self;
+        Scorer { package, validator, tally, metrics }
     }
 
     /// A request id that no other request of this process has.

@@ -1,42 +1,70 @@
 //! Whether a request is one the model was trained for: a table of rules made from the package.
 //!
-//! Strict: a number is a number, a truth value is none, nothing is guessed and nothing is dropped.
-//! Every wrong field of every record is reported, in schema order, unknown keys last. Knows no
-//! HTTP beyond the problem it returns, and not what the model does with a row.
+//! Strict: nothing is guessed and nothing is dropped, unless the policy says so. Every wrong field
+//! of every record is reported, in schema order, unknown keys last. `field` has the rules of one
+//! value; here they become those of records and of lists, whatever door these came through. Knows
+//! no HTTP beyond the problem it returns, and not what the model does with a row.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ml::cell::Cell;
-use crate::ml::package::input::{InputField, InputSchema, MAX_EXACT_INTEGER};
-use crate::ml::schema::FieldType;
+use crate::ml::package::input::{InputField, InputSchema};
 use crate::serve::complaint;
 use crate::serve::document::{self, Raw, Records};
 use crate::serve::errors::{self, Entry, Loc, MAX_ENTRIES, Problem};
-
-/// The longest number that is read; more digits than this carry no value.
-const MAX_NUMBER_LEN: usize = 64;
+use crate::serve::field::{self, MAX_NUMBER_LEN, Taken, Wrong};
+use crate::serve::policy::{Extra, Policy};
 
 /// The rules of one package.
 pub(crate) struct Validator {
     names: Vec<String>,
     fields: Vec<InputField>,
+    policy: Policy,
+}
+
+/// A row that the model may see.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Row {
+    /// One cell per field.
+    pub(crate) cells: Vec<Cell>,
+    /// What the caller should know of them, at most `MAX_ENTRIES` in all rows of a body.
+    pub(crate) warnings: Vec<Entry>,
+    /// How many more there are to know.
+    pub(crate) more_warnings: usize,
+    /// How many fields were passed over.
+    pub(crate) ignored: usize,
 }
 
 /// The rows of a valid body.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Rows {
     /// The body was one record.
-    One(Vec<Cell>),
+    One(Row),
     /// The body was a list of records.
-    Many(Vec<Vec<Cell>>),
+    Many(Vec<Row>),
 }
 
 impl Validator {
     /// The rules of a schema.
-    pub(crate) fn new(schema: &InputSchema) -> Validator {
+    pub(crate) fn new(schema: &InputSchema, policy: Policy) -> Validator {
         let names = schema.fields.iter().map(|field| field.name.clone()).collect();
-        Validator { names, fields: schema.fields.clone() }
+        Validator { names, fields: schema.fields.clone(), policy }
+    }
+
+    /// The fields, in the model's order.
+    pub(crate) fn fields(&self) -> &[InputField] {
+        &self.fields
+    }
+
+    /// The place of a field among all.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| known == name)
+    }
+
+    /// Whether fields that the model does not know are passed over.
+    pub(crate) fn ignores_extras(&self) -> bool {
+        self.policy.extra == Extra::Ignore
     }
 
     /// Reads a body.
@@ -47,33 +75,45 @@ impl Validator {
         if body.trim_ascii().is_empty() {
             return Err(Problem::invalid(vec![complaint::empty_body()], 0));
         }
-        let mut check = Check {
+        let mut check = self.check();
+        let is_list = document::read(body, &mut check)?;
+        let mut rows = check.end()?;
+        if is_list {
+            return Ok(Rows::Many(rows));
+        }
+        rows.pop().map(Rows::One).ok_or_else(Problem::internal)
+    }
+
+    /// Reads a row of texts, one per field.
+    ///
+    /// # Errors
+    /// 422 with every wrong field.
+    pub(crate) fn read_texts(&self, texts: &[&str]) -> Result<Row, Problem> {
+        let mut check = self.check();
+        check.texts(None, texts);
+        check.end()?.pop().ok_or_else(Problem::internal)
+    }
+
+    /// A check of records that are handed to it one by one.
+    pub(crate) fn check(&self) -> Check<'_> {
+        Check {
             validator: self,
             rows: Vec::new(),
             entries: Vec::new(),
             omitted: 0,
+            n_warnings: 0,
             unreadable: None,
-        };
-        let is_list = document::read(body, &mut check)?;
-        if let Some(problem) = check.unreadable {
-            return Err(problem);
         }
-        if !check.entries.is_empty() {
-            return Err(Problem::invalid(check.entries, check.omitted));
-        }
-        if is_list {
-            return Ok(Rows::Many(check.rows));
-        }
-        check.rows.pop().map(Rows::One).ok_or_else(Problem::internal)
     }
 }
 
 /// One pass over one body.
-struct Check<'v> {
+pub(crate) struct Check<'v> {
     validator: &'v Validator,
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Row>,
     entries: Vec<Entry>,
     omitted: usize,
+    n_warnings: usize,
     unreadable: Option<Problem>,
 }
 
@@ -87,22 +127,22 @@ impl Records for Check<'_> {
             // A list of many bad records must not cost more than a list of good ones.
             return;
         }
-        let mut row = Vec::with_capacity(self.validator.fields.len());
-        for (i, field) in self.validator.fields.iter().enumerate() {
+        let policy = self.validator.policy;
+        let is_row = self.row(index, |i, field| {
             let value = raw.values.get(i).copied().flatten();
-            match check_field(field, value, raw.repeated.contains(&i)) {
-                Ok(cell) => row.push(cell),
-                Err(Wrong::Value(entry)) => self.complain(index, *entry),
-                Err(Wrong::Text(reason)) => self.give_up(index, &field.name, reason),
+            field::json(field, policy, value, raw.repeated.contains(&i))
+        });
+        let n_extras = raw.extras.len() + raw.more_extras;
+        if self.validator.ignores_extras() {
+            if let Some(row) = self.rows.last_mut().filter(|_| is_row) {
+                row.ignored = n_extras;
             }
+            return;
         }
         for (name, value) in &raw.extras {
             self.complain(index, complaint::unknown_field(name, scalar(value)));
         }
         self.omitted += raw.more_extras;
-        if self.entries.is_empty() {
-            self.rows.push(row);
-        }
     }
 
     fn other(&mut self, index: Option<usize>) {
@@ -111,16 +151,76 @@ impl Records for Check<'_> {
 }
 
 impl Check<'_> {
-    fn complain(&mut self, index: Option<usize>, mut entry: Entry) {
+    /// Takes a row of texts, one per field; one that is not there was left out.
+    pub(crate) fn texts(&mut self, index: Option<usize>, texts: &[&str]) {
+        if self.entries.len() >= MAX_ENTRIES {
+            return;
+        }
+        let policy = self.validator.policy;
+        self.row(index, |i, field| match texts.get(i) {
+            Some(text) => field::text(field, policy, text),
+            None => Err(complaint::missing(field).into()),
+        });
+    }
+
+    /// The rows, when nothing was wrong with any.
+    ///
+    /// # Errors
+    /// 400 when a text was not JSON; 422 with every wrong field.
+    pub(crate) fn end(self) -> Result<Vec<Row>, Problem> {
+        if let Some(problem) = self.unreadable {
+            return Err(problem);
+        }
+        if !self.entries.is_empty() {
+            return Err(Problem::invalid(self.entries, self.omitted));
+        }
+        Ok(self.rows)
+    }
+
+    /// Checks the values of a record by `check`, which gets the place of a field and the field.
+    /// Returns whether all were taken, as the last of the rows.
+    fn row(
+        &mut self,
+        index: Option<usize>,
+        check: impl Fn(usize, &InputField) -> Result<Taken, Wrong>,
+    ) -> bool {
+        let validator = self.validator;
+        let mut row = Row { cells: Vec::with_capacity(validator.fields.len()), ..Row::default() };
+        for (i, field) in validator.fields.iter().enumerate() {
+            match check(i, field) {
+                Ok(Taken { cell, warning }) => {
+                    row.cells.push(cell);
+                    if let Some(warning) = warning {
+                        self.warn(index, *warning, &mut row);
+                    }
+                }
+                Err(Wrong::Value(entry)) => self.complain(index, *entry),
+                Err(Wrong::Text(reason)) => self.give_up(index, &field.name, reason),
+            }
+        }
+        let is_row = self.entries.is_empty();
+        if is_row {
+            self.rows.push(row);
+        }
+        is_row
+    }
+
+    fn warn(&mut self, index: Option<usize>, warning: Entry, row: &mut Row) {
+        if self.n_warnings >= MAX_ENTRIES {
+            row.more_warnings += 1;
+            return;
+        }
+        self.n_warnings += 1;
+        row.warnings.push(placed(index, warning));
+    }
+
+    /// Notes what is wrong with a record.
+    pub(crate) fn complain(&mut self, index: Option<usize>, entry: Entry) {
         if self.entries.len() >= MAX_ENTRIES {
             self.omitted += 1;
             return;
         }
-        if let Some(index) = index {
-            entry.loc.insert(1, Loc::Index(index));
-            entry.message = format!("record {index}: {}", entry.message);
-        }
-        self.entries.push(entry);
+        self.entries.push(placed(index, entry));
     }
 
     fn give_up(&mut self, index: Option<usize>, name: &str, reason: &'static str) {
@@ -135,92 +235,13 @@ impl Check<'_> {
     }
 }
 
-/// What is wrong with a field.
-enum Wrong {
-    /// The value is not one that the schema takes.
-    Value(Box<Entry>),
-    /// The text is not JSON, which makes the whole body unreadable.
-    Text(&'static str),
-}
-
-impl From<Entry> for Wrong {
-    fn from(entry: Entry) -> Wrong {
-        Wrong::Value(Box::new(entry))
+/// An entry with the place of its record in the list, if the body is a list.
+fn placed(index: Option<usize>, mut entry: Entry) -> Entry {
+    if let Some(index) = index {
+        entry.loc.insert(1, Loc::Index(index));
+        entry.message = format!("record {index}: {}", entry.message);
     }
-}
-
-fn check_field(
-    field: &InputField,
-    value: Option<&RawValue>,
-    is_repeated: bool,
-) -> Result<Cell, Wrong> {
-    if is_repeated {
-        return Err(complaint::repeated(field).into());
-    }
-    let Some(value) = value else { return Err(complaint::missing(field).into()) };
-    let text = value.get();
-    match text.as_bytes().first() {
-        Some(b'n') if field.nullable => Ok(Cell::Missing),
-        Some(b'n') => Err(complaint::null(field).into()),
-        Some(b't' | b'f') => check_truth(field, text),
-        Some(b'"') => check_text(field, text),
-        Some(b'{' | b'[') => Err(complaint::wrong_type(field, None).into()),
-        _ => check_number(field, text),
-    }
-}
-
-fn check_truth(field: &InputField, text: &str) -> Result<Cell, Wrong> {
-    let truth = text == "true";
-    if field.ty == FieldType::Boolean {
-        return Ok(Cell::Number(f64::from(truth)));
-    }
-    Err(complaint::wrong_type(field, Some(Value::Bool(truth))).into())
-}
-
-fn check_text(field: &InputField, quoted: &str) -> Result<Cell, Wrong> {
-    let parsed = serde_json::from_str::<String>(quoted);
-    let text = parsed.map_err(|_| Wrong::Text("a text with an invalid escape"))?;
-    match field.ty {
-        FieldType::Category if field.has_category(&text) => Ok(Cell::Text(text)),
-        FieldType::Category => Err(complaint::unknown_category(field, &text).into()),
-        // As in a table, where the empty text is what is not there.
-        FieldType::Text if text.is_empty() && field.nullable => Ok(Cell::Missing),
-        FieldType::Text if text.is_empty() => Err(complaint::null(field).into()),
-        FieldType::Text => {
-            let input = Value::from(errors::clip(&text));
-            dated(field, Cell::Text(text), Some(input))
-        }
-        _ => Err(complaint::wrong_type(field, Some(errors::clip(&text).into())).into()),
-    }
-}
-
-fn check_number(field: &InputField, text: &str) -> Result<Cell, Wrong> {
-    if text.len() > MAX_NUMBER_LEN {
-        return Err(Wrong::Text("a number of too many digits"));
-    }
-    let parsed = text.parse::<f64>().ok().filter(|x| x.is_finite());
-    let x = parsed.ok_or(Wrong::Text("a number out of range"))?;
-    let input = || serde_json::from_str::<Value>(text).ok();
-    match field.ty {
-        FieldType::Integer | FieldType::Number => {}
-        _ => return Err(complaint::wrong_type(field, input()).into()),
-    }
-    let is_whole = x.fract() == 0.0;
-    if field.ty == FieldType::Integer && !is_whole {
-        return Err(complaint::fraction(field, input()).into());
-    }
-    if !field.in_range(x) {
-        return Err(complaint::out_of_range(field, x, input()).into());
-    }
-    if field.ty == FieldType::Integer && x.abs() > MAX_EXACT_INTEGER {
-        return Err(complaint::too_big(field, input()).into());
-    }
-    dated(field, Cell::Number(x), input())
-}
-
-/// The cell, if it is a date where dates are wanted.
-fn dated(field: &InputField, cell: Cell, input: Option<Value>) -> Result<Cell, Wrong> {
-    if field.is_date(&cell) { Ok(cell) } else { Err(complaint::no_date(field, input).into()) }
+    entry
 }
 
 /// A value of an unknown key as an answer may repeat it: scalars only, texts cut.

@@ -77,6 +77,14 @@ impl Terminal {
         }
     }
 
+    /// Results as they are, of which there may be any number.
+    ///
+    /// # Errors
+    /// When nobody reads them any more, or they cannot be written.
+    pub fn results(&self, bytes: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(bytes)
+    }
+
     /// Why results were lost, if they were: to be asked once, at the end.
     pub fn lost(&self) -> Option<&'static io::Error> {
         if let Err(error) = io::stdout().lock().flush() {

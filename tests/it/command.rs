@@ -35,6 +35,33 @@ fn a_missing_program_ends_with_4_and_a_hint() {
 }
 
 #[test]
+fn tools_above_the_project_are_found_by_a_rebuild() {
+    let outer = lab("", "", "");
+    let params = "[params]\noutputs.out = \"out.csv\"\nshell = 'up; far > out.csv'\n\
+                  tools = [\"../up\", \"../../more/bin/far\", \"../inner/bin\"]\n";
+    outer.write("a/inner/pipeline.toml", "name = \"c\"\nstages = [\"s\"]\n");
+    outer.write("a/inner/stages/s.toml", &format!("kind = \"command\"\n{params}"));
+    for tool in ["a/up", "more/bin/far", "a/inner/bin/near"] {
+        outer.write(tool, "#!/bin/sh\necho x\n");
+        fs::set_permissions(outer.path(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    outer.call(&["run", "--project", "a/inner"]).expect(0);
+    let args = ["verify", "--rebuild", "--project", "a/inner"];
+    outer.call(&args).expect(0).tells("1 stages rebuilt");
+}
+
+#[test]
+fn a_lock_of_another_format_ends_a_run_before_any_work() {
+    let lab = lab("", "", "shell = 'echo x > out.csv'");
+    lab.write("pipeline.lock", "format = \"pipeline.lock/9\"\n");
+    lab.call(&["run"]).expect(5).tells("has the format `pipeline.lock/9`");
+    assert!(!lab.path("outputs/s").exists() && !lab.path("outputs/runs").exists());
+    lab.call(&["verify"]).expect(5).tells("has the format `pipeline.lock/9`");
+    fs::remove_file(lab.path("pipeline.lock")).unwrap();
+    lab.call(&["run"]).expect(0);
+}
+
+#[test]
 fn directories_patterns_programs_and_files_from_elsewhere_are_rebuilt() {
     let data = "all = \"data/all\"\nsome = \"data/*.csv\"\nfar = \"../far.csv\"\n";
     let inputs = "all = \"data.all\"\nsome = \"data.some\"\nfar = \"data.far\"";

@@ -8,14 +8,16 @@ use engine::digest::Digest;
 
 use crate::lab::{Lab, flip_byte};
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 11] = [
     "evaluate",
     "log",
     "package",
     "profile",
     "split",
+    "train@boosting",
     "train@forest",
     "train@logistic",
+    "train@segments",
     "train@tree",
     "validate",
 ];
@@ -91,7 +93,7 @@ fn a_flipped_byte_in_any_object_is_found_named_and_healed() {
 #[test]
 fn a_rebuild_in_a_fresh_process_gives_the_same_bytes() {
     let lab = Lab::example_that_ran();
-    lab.call(&["verify", "--rebuild"]).expect(0).tells("9 stages rebuilt");
+    lab.call(&["verify", "--rebuild"]).expect(0).tells("11 stages rebuilt");
 }
 
 #[test]
@@ -190,7 +192,7 @@ fn an_evaluation_says_how_sure_it_is_and_what_no_model_reaches() {
         assert!(low < value && value < high, "{metric}: {value} in {interval}");
     }
     assert_eq!(overall["intervals"].as_object().unwrap().len(), 8, "every metric has one");
-    assert_eq!(metrics["comparisons"].as_array().unwrap().len(), 3, "every pair of variants");
+    assert_eq!(metrics["comparisons"].as_array().unwrap().len(), 10, "every pair of variants");
     let baselines = &metrics["baselines"];
     assert_eq!(baselines["learned_on"], "train");
     assert!(baselines["above_one_feature"][champion]["p"].as_f64().unwrap() < 0.001);
@@ -205,6 +207,46 @@ fn an_evaluation_says_how_sure_it_is_and_what_no_model_reaches() {
     lab.call(&["run", "--no-serve", "--verbose"]).expect(0).tells(&told);
     let card = lab.read("outputs/package/package/MODEL_CARD.md");
     assert!(card.contains(&told), "{told} in\n{card}");
+}
+
+/// `stages/train.toml` says what helps with the segment that an overall figure hides.
+#[test]
+fn the_figures_in_the_comments_are_those_of_a_run() {
+    let lab = Lab::example_that_ran();
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    let mut n_checked = 0;
+    for line in lab.read("stages/train.toml").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ["#", name, figures @ ..] = words.as_slice() else { continue };
+        let found = match *name {
+            "(reachable)" => &metrics["reference"],
+            name => &metrics["variants"][name],
+        };
+        if figures.len() != 4 || found.is_null() {
+            continue;
+        }
+        let found = &found["test"]["plan_type=prepaid"];
+        for (metric, told) in ["roc_auc", "pr_auc", "recall", "precision"].iter().zip(figures) {
+            assert_eq!(format!("{:.3}", found[metric].as_f64().unwrap()), *told, "{name} {metric}");
+        }
+        n_checked += 1;
+    }
+    assert_eq!(n_checked, 6, "every variant and the best reachable");
+}
+
+#[test]
+fn the_shipped_search_finds_its_trials_again() {
+    let lab = Lab::example();
+    let best = |args: &[&str]| {
+        let out = lab.call(&[&["tune", "boosting", "--json"], args].concat()).expect(0).out;
+        let document: serde_json::Value = out.lines().last().unwrap().parse().unwrap();
+        (document["best"].clone(), document["counts"].clone())
+    };
+    let (few, counts) = best(&["--trials", "3"]);
+    assert_eq!(counts, serde_json::json!({"run": 4}));
+    assert_eq!(few["params"]["n_estimators"], 90);
+    let (_, counts) = best(&["--trials", "4"]);
+    assert!(counts["cached"].as_u64().unwrap() >= 3, "{counts}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A run that is stopped at any moment loses nothing and leaves nothing to unlock.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -118,6 +118,28 @@ fn an_interrupted_run_leaves_no_program_running_and_the_next_one_works() {
         assert_eq!(lab.executed(&[]), ["w"], "what was finished stays");
         lab.call(&["verify"]).expect(0);
     }
+}
+
+/// A shell word.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_ends_a_run_with_all_its_programs() {
+    let lab = Lab::empty();
+    waiting(&lab, "sleep 600.131 & sleep 600.131");
+    let run = lab.command(&["run"]);
+    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let words: Vec<_> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    let mut in_terminal = Command::new("script");
+    in_terminal.args(["-qec", &format!("exec {}", words.join(" ")), "/dev/null"]);
+    in_terminal.current_dir(lab.path("")).stdin(Stdio::piped());
+    let mut terminal = in_terminal.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(|| processes_with("600.131") == 2);
+    terminal.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
+    assert_eq!(processes_with("600.131"), 0);
 }
 
 #[test]

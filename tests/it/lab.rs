@@ -31,7 +31,7 @@ impl Lab {
     pub(crate) fn example() -> Lab {
         let lab = Lab::empty();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for dir in ["stages", "data"] {
+        for dir in ["stages", "data", "tune"] {
             fs::create_dir(lab.path(dir)).unwrap();
             for entry in fs::read_dir(root.join(dir)).unwrap() {
                 let path = entry.unwrap().path();

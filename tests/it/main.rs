@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod clients;
 mod command;
+mod contract;
+mod disk;
 mod docs;
 mod drift;
 mod example;
@@ -13,16 +16,23 @@ mod folds;
 mod gc;
 mod house;
 mod interrupted;
+mod killed;
 mod lab;
 mod mistakes;
+mod page;
+mod parity;
 mod parts;
 mod prometheus;
+mod promote;
 mod real_data;
 mod reproducible;
 mod running;
 mod scikit_learn;
 mod selection;
 mod service;
+mod small;
 mod suggest;
 mod transforms;
+mod tune;
+mod venv;
 mod verbs;

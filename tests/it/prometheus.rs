@@ -1,6 +1,5 @@
 //! The metrics of the service, read by the parser of Prometheus' own client for Python.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -10,29 +9,12 @@ use serde_json::{Value, json};
 
 use crate::lab::Lab;
 use crate::service::{PATIENCE, Service, subscriber};
+use crate::venv;
 
-const PIN: &str = "prometheus_client==0.26.0";
-
-/// A Python that has the parser, made once and kept between test runs; `None` where that cannot be,
-/// which in CI is a failure.
+/// A Python that has the parser; `None` where that cannot be, which in CI is a failure.
 fn python() -> Option<PathBuf> {
-    let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (venv, done) = (base.join(format!("venv-{PIN}")), base.join(format!("venv-{PIN}-ok")));
-    let lock = File::create(base.join("venv-prometheus.lock")).unwrap();
-    lock.lock().unwrap();
-    let call = |program: &Path, args: &[&str]| {
-        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
-    };
-    let is_made = done.exists()
-        || call(Path::new("python3"), &["-m", "venv", "--clear", venv.to_str().unwrap()])
-            && call(&venv.join("bin/pip"), &["install", "--quiet", PIN]);
-    if !is_made {
-        assert!(std::env::var_os("CI").is_none(), "CI needs Python with venv, and PyPI");
-        eprintln!("skipped: Python with venv, and PyPI, are not to be had");
-        return None;
-    }
-    File::create(done).unwrap();
-    Some(venv.join("bin/python"))
+    let pins = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prometheus/requirements.txt");
+    Some(venv::with(Path::new(pins))?.join("bin/python"))
 }
 
 /// What the parser reads.

@@ -117,13 +117,18 @@ fn a_service_manager_is_told_when_the_service_answers_and_when_it_stops() {
 fn heard(lab: &Lab, args: &[&str]) -> (Child, String) {
     let log = fs::File::create(lab.path("log")).unwrap();
     let child = lab.command(args).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+    (child, address_in_log(lab))
+}
+
+/// Where a service says that it is.
+fn address_in_log(lab: &Lab) -> String {
     let start = Instant::now();
     loop {
         let text = lab.read("log");
         if let Some((_, rest)) = text.split_once(" on http://")
             && let Some((address, _)) = rest.split_once('\n')
         {
-            return (child, address.to_owned());
+            return address.to_owned();
         }
         assert!(start.elapsed() < PATIENCE, "{text}");
         std::thread::sleep(Duration::from_millis(20));

@@ -1,39 +1,12 @@
 //! The example of `docs/COMMAND.md`, made and run for real: Python, pip, scikit-learn.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
 
 use crate::lab::Lab;
+use crate::venv;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/scikit-learn");
-
-/// A virtual environment with the pinned packages, made once per list of packages and kept between
-/// test runs; `None` where that cannot be, which in CI is a failure.
-fn environment() -> Option<PathBuf> {
-    let pins = Path::new(EXAMPLE).join("requirements.txt");
-    let digest = engine::digest::Digest::of(&fs::read(&pins).unwrap()).short();
-    let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (venv, done) =
-        (base.join(format!("venv-{digest}")), base.join(format!("venv-{digest}-ok")));
-    let lock = File::create(base.join("venv.lock")).unwrap();
-    lock.lock().unwrap();
-    if done.exists() {
-        return Some(venv);
-    }
-    let call = |program: &Path, args: &[&str]| {
-        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
-    };
-    let install = ["install", "--quiet", "--requirement", pins.to_str().unwrap()];
-    let is_made = call(Path::new("python3"), &["-m", "venv", "--clear", venv.to_str().unwrap()])
-        && call(&venv.join("bin/pip"), &install);
-    if !is_made {
-        assert!(std::env::var_os("CI").is_none(), "CI needs Python with venv, and PyPI");
-        return None;
-    }
-    File::create(done).unwrap();
-    Some(venv)
-}
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -50,7 +23,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// The example with its virtual environment.
 fn example() -> Option<Lab> {
-    let venv = environment()?;
+    let venv = venv::with(&Path::new(EXAMPLE).join("requirements.txt"))?;
     let lab = Lab::empty();
     copy(Path::new(EXAMPLE), &lab.path("."));
     std::os::unix::fs::symlink(venv, lab.path(".venv")).unwrap();

@@ -8,8 +8,11 @@ use crate::lab::Lab;
 fn stages_are_chosen_by_name_group_and_pattern() {
     let lab = Lab::example();
     assert_eq!(lab.executed(&["*@tree"]), ["split", "train@tree", "validate"]);
-    assert_eq!(lab.executed(&["tr*"]), ["train@forest", "train@logistic"]);
-    assert_eq!(lab.executed(&["train@*", "--force"]).len(), 3);
+    assert_eq!(
+        lab.executed(&["tr*"]),
+        ["train@boosting", "train@forest", "train@logistic", "train@segments"]
+    );
+    assert_eq!(lab.executed(&["train@*", "--force"]).len(), 5);
     let told = lab.call(&["run", "evalaute", "x*"]).expect(2).err;
     assert!(
         told.contains("did you mean `evaluate`?") && told.contains("no stage fits `x*`"),
@@ -19,7 +22,7 @@ fn stages_are_chosen_by_name_group_and_pattern() {
     lab.call(&["graph", "evalaute"]).expect(2);
     lab.call(&["why", "evalaute"]).expect(2);
     let why = lab.call(&["why", "train@*", "split"]).expect(0).out;
-    assert_eq!(why.matches("would not run: its outcome is known").count(), 4, "{why}");
+    assert_eq!(why.matches("would not run: its outcome is known").count(), 6, "{why}");
 }
 
 #[test]
@@ -31,7 +34,7 @@ fn a_run_goes_downstream_and_only_until() {
         .filter(|line| !line.starts_with("plan:"))
         .map(|l| l.split(' ').next().unwrap())
         .collect();
-    assert_eq!(names.len(), 5, "{plan}");
+    assert_eq!(names.len(), 7, "{plan}");
     assert_eq!(lab.executed(&["--until", "split"]), ["profile", "split", "validate"]);
     // Forced are the named ones, not what `--downstream` adds.
     let executed = lab.executed(&["profile", "--downstream", "--force"]);
@@ -122,7 +125,7 @@ fn a_graph_is_a_text_for_other_programs() {
     assert!(mermaid.starts_with("flowchart LR") && !mermaid.contains("evaluate"), "{mermaid}");
     let json = lines(&lab.call(&["graph", "--json"]).expect(0).out);
     assert_eq!(json[0]["schema"], "pipeline.graph/1");
-    assert_eq!(json[0]["stages"].as_array().unwrap().len(), 10);
+    assert_eq!(json[0]["stages"].as_array().unwrap().len(), 12);
     assert_eq!(json, lines(&lab.call(&["graph", "--format", "json"]).expect(0).out));
 }
 

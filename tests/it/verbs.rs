@@ -16,7 +16,7 @@ fn a_dry_run_and_a_plan_tell_the_same_and_change_nothing() {
     let lab = Lab::example();
     let dry = lab.call(&["run", "--dry-run"]).expect(0).out;
     assert_eq!(dry, lab.call(&["plan"]).expect(0).out);
-    assert!(dry.contains("plan: 3 to run, 6 wait for those, 0 cached"), "{dry}");
+    assert!(dry.contains("plan: 3 to run, 8 wait for those, 0 cached"), "{dry}");
     assert!(!lab.path("outputs/runs").exists());
 }
 
@@ -25,7 +25,10 @@ fn targets_run_up_to_the_named_stages() {
     let lab = Lab::example();
     assert_eq!(lab.executed(&["profile"]), ["profile"]);
     assert_eq!(lab.executed(&["train@tree"]), ["split", "train@tree", "validate"]);
-    assert_eq!(lab.executed(&["train"]), ["train@forest", "train@logistic"]);
+    assert_eq!(
+        lab.executed(&["train"]),
+        ["train@boosting", "train@forest", "train@logistic", "train@segments"]
+    );
     assert_eq!(lab.executed(&["profile", "--force"]), ["profile"]);
 }
 
@@ -77,7 +80,7 @@ fn the_git_commit_is_observed_and_changes_no_result() {
 #[test]
 fn a_fresh_clone_is_verified_without_any_stored_bytes() {
     let lab = Lab::example();
-    lab.call(&["verify"]).expect(0).tells("9 stages against the lock");
+    lab.call(&["verify"]).expect(0).tells("11 stages against the lock");
     lab.edit("data/subscribers.csv", "prepaid", "postpaid");
     lab.call(&["verify"]).expect(3).tells("stage `profile` is not what was locked");
 }
@@ -145,7 +148,7 @@ fn results_go_to_stdout_and_nothing_else_does() {
     let lab = Lab::example();
     let ended = lab.call(&["run", "--no-serve"]).expect(0);
     assert_eq!(ended.out, "");
-    assert!(ended.err.contains("9 stages: 9 run, 0 cached, "), "{}", ended.err);
+    assert!(ended.err.contains("11 stages: 11 run, 0 cached, "), "{}", ended.err);
     let quiet = lab.call(&["run", "--no-serve", "--quiet", "--force"]).expect(0);
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
     for line in lines(&lab.call(&["run", "--no-serve", "--json"]).expect(0).out) {
@@ -157,6 +160,6 @@ fn results_go_to_stdout_and_nothing_else_does() {
 fn a_profile_lays_its_values_over_the_files() {
     let lab = Lab::example();
     let told = lab.call(&["config", "--origin", "--profile", "quick"]).expect(0).out;
-    let line = told.lines().find(|line| line.contains("n_estimators")).unwrap();
+    let line = told.lines().find(|line| line.contains("forest.params.n_estimators")).unwrap();
     assert!(line.contains("= 20  # pipeline.toml:"), "{line}");
 }

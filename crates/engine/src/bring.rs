@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::digest::Digest;
@@ -36,7 +36,7 @@ type Brought = (Status, Option<Observation>);
 /// What a stage yielded, for those that rest on it.
 struct Yielded {
     done: Option<Done>,
-    outcome: Outcome,
+    outcome: Arc<Outcome>,
 }
 
 /// What the threads share: the job, and what was yielded so far.
@@ -64,10 +64,24 @@ impl<'a> Bench<'a> {
         }
     }
 
-    pub(crate) fn shelve(&self, id: StageId, outcome: &Outcome) {
+    pub(crate) fn shelve(&self, id: StageId, outcome: &Arc<Outcome>) {
         let done = plan::known(self.job.graph, id, outcome);
         // A stage ends once, so that its place is empty.
         let _ = self.yielded[id.0].set(Yielded { done, outcome: outcome.clone() });
+    }
+
+    /// Why no stage is to be started any more, if so.
+    pub(crate) fn stopped(&self) -> Option<Cause> {
+        if self.job.cancel.load(Ordering::Relaxed) {
+            return Some(Cause::Cancelled);
+        }
+        self.stopped_by.get().map(|stage| Cause::Failed(stage.clone()))
+    }
+
+    /// The report on a stage that is not started.
+    pub(crate) fn skip(&self, id: StageId, cause: Cause) -> Report {
+        let stage = self.job.graph.stage(id).name.clone();
+        Report { id, stage, status: Status::Skipped(cause), seconds: 0.0, output: None }
     }
 
     /// Brings one stage to its end, whatever happens on the way.
@@ -95,12 +109,6 @@ impl<'a> Bench<'a> {
 
     /// How a stage ended; `None` while another process computes its key.
     fn step(&self, id: StageId) -> Option<Brought> {
-        if self.job.cancel.load(Ordering::Relaxed) {
-            return Some((Status::Skipped(Cause::Cancelled), None));
-        }
-        if let Some(stage) = self.stopped_by.get() {
-            return Some((Status::Skipped(Cause::Failed(stage.clone())), None));
-        }
         let done = |id: StageId| self.yielded[id.0].get().and_then(|known| known.done.as_ref());
         match self.job.project.cook_from(self.job.graph, id, done) {
             Ok(Some(recipe)) => {
@@ -145,20 +153,20 @@ impl<'a> Bench<'a> {
             false => Reason::of(recipe, miss, self.last.get(name), store),
         };
         self.job.observer.observe(Event::Started { stage: name, reason: &reason });
-        let (outcome, output) = self.perform(id, recipe)?;
+        let (outcome, output) = self.perform(id, key, recipe)?;
         self.materialise(name, &outcome)?;
-        Ok(Some((Status::Ran(reason, outcome), output)))
+        Ok(Some((Status::Ran(reason, Arc::new(outcome)), output)))
     }
 
     fn reuse(&self, id: StageId, recipe: &Recipe, outcome: Outcome) -> Result<Brought, Failure> {
         let store = &self.job.project.store;
         let stage = self.job.graph.stage(id);
         // The recipe may have been damaged while its outcome was not.
-        store.keep_recipe(recipe).map_err(Error::io("write in", store.root()))?;
+        store.keep_recipe(&outcome.key, recipe).map_err(Error::io("write in", store.root()))?;
         self.materialise(&stage.name, &outcome)?;
         let is_external = stage.kind.is_external();
         let output = is_external.then(|| store.observed(&outcome.key)).flatten();
-        Ok((Status::Cached(outcome), output))
+        Ok((Status::Cached(Arc::new(outcome)), output))
     }
 
     fn materialise(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
@@ -171,6 +179,7 @@ impl<'a> Bench<'a> {
     fn perform(
         &self,
         id: StageId,
+        key: Digest,
         recipe: &Recipe,
     ) -> Result<(Outcome, Option<Observation>), Failure> {
         let Job { project, graph, cancel, .. } = *self.job;
@@ -180,6 +189,7 @@ impl<'a> Bench<'a> {
             graph,
             id,
             recipe,
+            key,
             outcomes: self.plugged(id),
             kept: &self.kept.join(name),
             cancel,
@@ -207,7 +217,7 @@ impl<'a> Bench<'a> {
         let plugs = self.job.graph.stage(id).inputs.iter().flat_map(|port| &port.plugs);
         let outcome = |plug: &Plug| match plug {
             Plug::Stage { stage, .. } => {
-                self.yielded[stage.0].get().map(|known| (*stage, &known.outcome))
+                self.yielded[stage.0].get().map(|known| (*stage, &*known.outcome))
             }
             Plug::Data { .. } => None,
         };

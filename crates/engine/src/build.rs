@@ -13,6 +13,7 @@ use crate::error::{Diagnostic, Place, SourceId, suggestion};
 use crate::graph::{Control, Graph, Port, Stage, StageId};
 use crate::kind::{Input, Kind, Output, Role};
 use crate::node::Node;
+use crate::own;
 use crate::params::{Complaint, Step, Type};
 use crate::spec::Spec;
 use crate::variants::Variant;
@@ -114,6 +115,10 @@ impl<'a> Builder<'a> {
             // Whether it exists is asked when it is to be read: a plan can be made without data.
             if let Err(message) = data::check(&self.spec.root, Path::new(path)) {
                 self.complain(message, node.place.clone());
+            } else if let Some(message) = own::complaint(Path::new(path)) {
+                let told =
+                    Diagnostic::new(message).at(node.place.clone()).hinted(own::HINT.to_owned());
+                self.diagnostics.push(told);
             }
         }
         self.capacities = self.capacities();

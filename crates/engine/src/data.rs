@@ -4,7 +4,6 @@
 //! canonical list of `[path below it, digest]`, so that a renamed file is another directory. A walk
 //! has no order of its own: what it finds is sorted. It knows nothing of stages.
 
-use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,8 +13,7 @@ use crate::canonical;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::faults::{Operation, pass};
-use crate::files;
+use crate::files::{self, Entry};
 use crate::once::Once;
 use crate::stat::{Seen, Signature, StatCache};
 
@@ -148,23 +146,20 @@ pub(crate) fn walk(dir: &Path, depth: usize, skips: &[&str]) -> io::Result<Vec<F
     let mut found = Vec::new();
     let mut waiting = vec![(dir.to_owned(), String::new(), depth)];
     while let Some((dir, prefix, depth)) = waiting.pop() {
-        pass(Operation::List, &dir)?;
-        for entry in fs::read_dir(&dir)? {
-            let entry = entry?;
-            let path = entry.path();
-            let Ok(own) = entry.file_name().into_string() else {
+        for entry in files::scan(&dir)? {
+            let Entry { path, is_dir, is_file, is_link } = entry?;
+            let Some(own) = path.file_name().and_then(|own| own.to_str()) else {
                 return Err(wrong(&path, "has a name that is not UTF-8"));
             };
             let name = format!("{prefix}{own}");
-            let ty = entry.file_type()?;
-            if ty.is_file() {
+            if is_file {
                 found.push(Found { name, what: What::File });
-            } else if ty.is_dir() {
-                if depth > 1 && !skips.contains(&own.as_str()) {
+            } else if is_dir {
+                if depth > 1 && !skips.contains(&own) {
                     waiting.push((path, format!("{name}/"), depth - 1));
                 }
             } else {
-                let what = special(&path, ty.is_symlink())?;
+                let what = special(&path, is_link)?;
                 found.push(Found { name, what });
             }
         }
@@ -182,8 +177,20 @@ fn special(path: &Path, is_link: bool) -> io::Result<What> {
         Ok(metadata) if metadata.is_file() => What::File,
         Ok(metadata) if metadata.is_dir() => What::Link(files::read_link(path)?),
         Ok(_) => What::Other("is a link to neither a file nor a directory"),
-        Err(_) => What::Other("is a link to nothing"),
+        Err(error) if leads_nowhere(&error) => What::Other("is a link to nothing"),
+        // Where it leads is not known now, and may be known the next time.
+        Err(error) => {
+            let message = format!("`{}`: {error}", path.display());
+            return Err(io::Error::new(error.kind(), message));
+        }
     })
+}
+
+/// Whether a link leads to nothing, or to itself, rather than to what cannot be looked at.
+fn leads_nowhere(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 fn wrong(path: &Path, what: &str) -> io::Error {
@@ -392,6 +399,8 @@ fn hash(root: &Path, path: &Path, stat: &StatCache) -> io::Result<Known> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn tree(names: &[&str]) -> tempfile::TempDir {

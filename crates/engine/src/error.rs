@@ -173,7 +173,7 @@ pub enum Error {
     #[error("{0}")]
     Absent(Box<Mistakes>),
     /// A file or directory could not be used.
-    #[error("cannot {action} {}: {cause}", path.display())]
+    #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
         /// What was tried: `read`, `write`.
         action: &'static str,
@@ -209,6 +209,15 @@ impl Error {
         }
     }
 
+    /// What to do about an IO error in the chain of an error, for those that say nothing of it.
+    pub(crate) fn advice_on(error: &anyhow::Error) -> &'static str {
+        let is_told = |cause: &Error| matches!(cause, Error::Io { .. });
+        if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_told)) {
+            return "";
+        }
+        error.chain().find_map(|cause| cause.downcast_ref()).map_or("", advice)
+    }
+
     /// For `map_err`: an IO error with what was tried, and on what.
     pub fn io(
         action: &'static str,
@@ -216,6 +225,18 @@ impl Error {
     ) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
         move |cause| Error::Io { action, path, cause }
+    }
+}
+
+/// What a person can do about an IO error, as far as that is known.
+fn advice(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match cause.kind() {
+        QuotaExceeded | StorageFull => {
+            "\nhint: make room and run again, what was finished stays; `pipeline gc` removes what no \
+             kept run needs"
+        }
+        _ => "",
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Operation {
     MakeDir,
     /// The entries of a directory are listed.
     List,
+    /// One of them is read, with its kind.
+    Entry,
     /// Its kind, size and times are asked for.
     Stat,
     /// It is flushed to disk.

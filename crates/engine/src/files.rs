@@ -5,18 +5,22 @@
 //! found by its digest, because nothing is remembered as proved before it was flushed. Knows
 //! nothing of digests as names, of stores or of stages.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
-
 use crate::faults::{Fault, Operation, pass, planned};
 
+mod copying;
+mod listing;
 mod naming;
+mod temporary;
 
+pub(crate) use copying::copy_as;
+pub(crate) use listing::{Entry, entries, list, scan, size, walk};
 pub(crate) use naming::{exchange, hard_link, move_dir, persist, publish, rename, rename_into};
+pub(crate) use temporary::{TemporaryDir, temporary, temporary_dir};
 
 /// What is published is for everybody to read.
 const READABLE: u32 = 0o644;
@@ -30,6 +34,20 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize);
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The bytes of a file, or `None` when there is none: nothing, or what is no file.
+pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match read(path) {
+        Err(error) if is_no_file(&error) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Whether an error says that there is no file, rather than that it cannot be looked at now.
+pub(crate) fn is_no_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), InvalidInput | IsADirectory | NotADirectory | NotFound)
 }
 
 /// The text of a file.
@@ -115,6 +133,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_all(&mut File::create(path)?, path, bytes)
 }
 
+/// A new file that nobody else knows of yet, which only this handle can write to.
+pub(crate) fn create_read_only(path: &Path) -> io::Result<File> {
+    pass(Operation::Create, path)?;
+    let file = File::options().read(true).write(true).create_new(true).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
+    Ok(file)
+}
+
 /// What the file system says of a file, following links.
 pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
     pass(Operation::Stat, path)?;
@@ -168,6 +194,13 @@ pub(crate) fn exists(path: &Path) -> bool {
     metadata(path).is_ok()
 }
 
+/// Whether there may be something, links followed: what cannot be told counts as something, so that
+/// whoever looks at it tells why.
+pub(crate) fn may_exist(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    !metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+}
+
 /// Whether there is a directory, links followed.
 pub(crate) fn is_dir(path: &Path) -> bool {
     metadata(path).is_ok_and(|metadata| metadata.is_dir())
@@ -177,62 +210,6 @@ pub(crate) fn is_dir(path: &Path) -> bool {
 /// as one.
 pub(crate) fn is_special(path: &Path) -> bool {
     metadata(path).is_ok_and(|metadata| !metadata.is_file())
-}
-
-/// What a directory holds.
-pub(crate) struct Entry {
-    /// Its path.
-    pub(crate) path: PathBuf,
-    /// Whether it is a directory, and no link to one.
-    pub(crate) is_dir: bool,
-    /// Whether it is a regular file, and no link to one.
-    pub(crate) is_file: bool,
-}
-
-/// The entries of a directory, sorted by path; none when it does not exist.
-pub(crate) fn list(dir: &Path) -> io::Result<Vec<Entry>> {
-    pass(Operation::List, dir)?;
-    let read = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read?,
-    };
-    let entry = |entry: io::Result<fs::DirEntry>| {
-        let entry = entry?;
-        let ty = entry.file_type()?;
-        Ok(Entry { path: entry.path(), is_dir: ty.is_dir(), is_file: ty.is_file() })
-    };
-    let mut found: Vec<_> = read.map(entry).collect::<io::Result<_>>()?;
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
-}
-
-/// The paths of the entries of a directory, sorted; none when it does not exist.
-pub(crate) fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    Ok(list(dir)?.into_iter().map(|entry| entry.path).collect())
-}
-
-/// All paths below a directory that are not directories, sorted; links are not followed.
-pub(crate) fn walk(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in list(&dir)? {
-            if entry.is_dir { waiting.push(entry.path) } else { found.push(entry.path) }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The size of a file, or of all files in a directory. What cannot be told counts as nothing.
-pub(crate) fn size(path: &Path) -> u64 {
-    match link_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            walk(path).unwrap_or_default().iter().map(|file| size(file)).sum()
-        }
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    }
 }
 
 /// Makes a directory whose parent exists.
@@ -268,6 +245,12 @@ pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
         }
         removed => removed,
     }
+}
+
+/// Removes a directory that nothing is in.
+pub(crate) fn remove_empty_dir(dir: &Path) -> io::Result<()> {
+    pass(Operation::Remove, dir)?;
+    fs::remove_dir(dir)
 }
 
 /// Sets the permissions of a file.
@@ -310,62 +293,15 @@ pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
 
+/// Gives everybody the right to read a file, and its owner that to write to it.
+pub(crate) fn make_readable(path: &Path) -> io::Result<()> {
+    set_mode(path, READABLE)
+}
+
 /// Takes away everybody's right to write to a file.
 pub(crate) fn make_read_only(path: &Path) -> io::Result<()> {
     pass(Operation::Permissions, path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(READ_ONLY))
-}
-
-/// Locks an open file or directory if nobody else has it; returns whether it did.
-pub(crate) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
-    pass(Operation::Lock, path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// A new file beside others, removed unless it is published.
-pub(crate) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
-    pass(Operation::Create, dir)?;
-    NamedTempFile::new_in(dir)
-}
-
-/// A directory that is removed with all that is in it when the value is dropped.
-#[derive(Debug)]
-pub struct TemporaryDir {
-    /// There until it is dropped.
-    dir: Option<TempDir>,
-    path: PathBuf,
-}
-
-impl TemporaryDir {
-    /// Takes the removal of a directory over.
-    pub(crate) fn of(dir: TempDir) -> TemporaryDir {
-        let path = dir.path().to_owned();
-        TemporaryDir { dir: Some(dir), path }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for TemporaryDir {
-    fn drop(&mut self) {
-        if self.dir.take().is_some_and(|dir| dir.close().is_err()) {
-            // What stays costs room only, and is swept later.
-            let _ = remove_dir(&self.path);
-        }
-    }
-}
-
-/// A new directory, removed with what is in it when the value is dropped.
-pub(crate) fn temporary_dir(dir: &Path) -> io::Result<TemporaryDir> {
-    pass(Operation::MakeDir, dir)?;
-    TempDir::new_in(dir).map(TemporaryDir::of)
 }
 
 /// Copies a file over another, permissions included.
@@ -391,6 +327,15 @@ pub(crate) fn flush(dir: &Path) -> io::Result<()> {
 /// Makes one open file share the blocks of another, where the file system can; they part when
 /// either is written to.
 pub(crate) fn reflink(from: &File, to: &File, path: &Path) -> io::Result<()> {
-    pass(Operation::Write, path)?;
-    Ok(rustix::fs::ioctl_ficlone(to, from)?)
+    match planned(Operation::Write, path) {
+        None => Ok(rustix::fs::ioctl_ficlone(to, from)?),
+        Some(fault) => {
+            if let Fault::Short(n_bytes) = fault {
+                let mut part = vec![0; n_bytes];
+                let n_read = from.read_at(&mut part, 0)?;
+                to.write_all_at(&part[..n_read], 0)?;
+            }
+            Err(fault.into())
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! What nobody needs any more, and its removal.
 //!
-//! Needed is what a kept run, the lock or the newest run speaks of; everything else in the store is
-//! garbage. A record goes before its outcomes and an outcome before its objects, so that a
-//! collection that is killed leaves garbage and never a name without its bytes; what cannot be
-//! removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their
+//! Needed is what a kept run, the lock, an alias or the newest run speaks of; everything else in
+//! the store is garbage. A record goes before its outcomes and an outcome before its objects, so
+//! that a collection that is killed leaves garbage and never a name without its bytes; what cannot
+//! be removed keeps all that it speaks of. Runs share the lock `use` from their beginning to their
 //! end, and a collection has it alone. It knows nothing of how sizes and ages are written.
 
 use std::collections::BTreeSet;
@@ -63,8 +63,8 @@ const REMOVED: &str = ".removed";
 /// Removes what nobody needs.
 ///
 /// # Errors
-/// `Busy` while a run uses the store; `Corrupt` when a record or the lock cannot be read, because
-/// what it needs is not known then; else what reading the directories gives.
+/// `Busy` while a run uses the store; `Corrupt` or `Io` when a record, the lock, an alias, a
+/// conflict or a directory cannot be read, because what it needs is not known then.
 pub fn collect(
     project: &Project,
     graph: &Graph,
@@ -79,6 +79,7 @@ pub fn collect(
     let survey = Survey::new(project)?;
     let (kept, needed) = kept(&survey, policy, now);
     let mut sweep = Sweep { project, is_dry: policy.is_dry, needed, freed: Freed::default() };
+    sweep.leavings();
     sweep.outputs(&survey, graph);
     let of_outputs = sweep.freed.bytes;
     sweep.runs(&survey, &kept);
@@ -138,12 +139,19 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn runs(&mut self, survey: &Survey, kept: &BTreeSet<usize>) {
-        let left = self.project.runs.dir().join(REMOVED);
-        if !self.is_dry && files::exists(&left) {
-            // Of a collection that was killed.
-            self.told(&left, files::remove_dir(&left));
+    /// Removes what a collection left that was killed, or could not remove something.
+    fn leavings(&mut self) {
+        let Project { outputs, runs, store, .. } = self.project;
+        let quarantine = store.root().join("quarantine");
+        for dir in [outputs, runs.dir(), store.root(), &quarantine] {
+            let left = dir.join(REMOVED);
+            if !self.is_dry && files::may_exist(&left) {
+                self.told(&left, files::remove_dir(&left));
+            }
         }
+    }
+
+    fn runs(&mut self, survey: &Survey, kept: &BTreeSet<usize>) {
         for (index, run) in survey.runs.iter().enumerate() {
             if kept.contains(&index) {
                 continue;
@@ -205,14 +213,22 @@ impl Sweep<'_> {
         let known: BTreeSet<_> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
         for (name, key) in survey.last.iter().filter(|(name, _)| !known.contains(name.as_str())) {
             let Ok(outcome) = self.project.store.outcome(key) else { continue };
-            if !outputs::is_exactly(self.project, name, &outcome) {
-                continue;
-            }
             let dir = self.project.outputs.join(name);
-            let bytes = files::size(&dir);
-            if self.remove(&dir, &self.project.outputs) {
+            let is_removed = match outputs::is_exactly(self.project, name, &outcome) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    let bytes = files::size(&dir);
+                    let is_removed = self.remove(&dir, &self.project.outputs);
+                    self.freed.bytes += if is_removed { bytes } else { 0 };
+                    is_removed
+                }
+                Err(error) => self.told(&dir, Err(error)),
+            };
+            if is_removed {
                 self.freed.outputs.push(name.clone());
-                self.freed.bytes += bytes;
+            } else {
+                // The next collection must know that they are what the stage yielded.
+                self.needed.add_outcome(&outcome);
             }
         }
     }
@@ -228,8 +244,6 @@ impl Sweep<'_> {
             false => files::remove(path),
             true => {
                 let away = beside.join(REMOVED);
-                // Of a collection that was killed, if there is one.
-                let _ = files::remove_dir(&away);
                 files::rename(path, &away).and_then(|()| files::remove_dir(&away))
             }
         };

@@ -7,6 +7,7 @@
 //! tells what one run yielded; *diff* and *verify* compare records and bytes.
 
 pub mod absent;
+pub mod alias;
 mod bring;
 pub mod build;
 pub mod canonical;
@@ -25,6 +26,7 @@ pub mod faults;
 mod files;
 pub mod gc;
 pub mod graph;
+mod interpreter;
 pub mod kind;
 mod layers;
 mod layout;
@@ -39,6 +41,7 @@ mod order;
 pub mod outcome;
 pub mod outputs;
 mod overlay;
+mod own;
 pub mod params;
 pub mod plan;
 mod plug;
@@ -59,6 +62,8 @@ pub mod store;
 pub mod surroundings;
 pub mod sweep;
 mod tokens;
+mod tool;
+pub mod turn;
 mod variants;
 pub mod verify;
 pub mod witness;

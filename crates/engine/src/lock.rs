@@ -51,6 +51,12 @@ struct File {
     stage: BTreeMap<String, LockedStage>,
 }
 
+/// All that is known of a file of another format.
+#[derive(Deserialize)]
+struct Other {
+    format: String,
+}
+
 /// A part of the file: a stage, or some.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,23 +110,29 @@ impl Lock {
         let by_block = File::by_block(text);
         let file: File = match by_block {
             Some(file) => file,
-            None => toml::from_str(text)
-                .map_err(|error| Error::Drift(format!("`{name}` is not a lock: {error}")))?,
+            None => match (toml::from_str(text), toml::from_str(text)) {
+                (Ok(file), _) => file,
+                // Another format has other fields.
+                (Err(_), Ok(Other { format })) if format != FORMAT => {
+                    return Err(foreign(name, &format));
+                }
+                (Err(error), _) => {
+                    return Err(Error::Drift(format!("`{name}` is not a lock: {error}")));
+                }
+            },
         };
-        if file.format != FORMAT {
-            let found = &file.format;
-            return Err(Error::Corrupt(format!(
-                "`{name}` has the format `{found}` and this program reads `{FORMAT}`"
-            )));
+        match file.format == FORMAT {
+            true => Ok(Lock { stages: file.stage }),
+            false => Err(foreign(name, &file.format)),
         }
-        Ok(Lock { stages: file.stage })
     }
 
     /// This lock with the stages of a run in the place of its own, without stages that the graph
     /// no longer has.
-    pub fn updated(&self, graph: &Graph, run: &Run) -> Lock {
+    #[must_use]
+    pub fn updated(self, graph: &Graph, run: &Run) -> Lock {
         let known: BTreeSet<_> = graph.stages.iter().map(|stage| &stage.name).collect();
-        let mut stages = self.stages.clone();
+        let mut stages = self.stages;
         stages.retain(|name, _| known.contains(name));
         for stage in &run.stages {
             stages.insert(stage.stage.clone(), LockedStage::from(stage));
@@ -179,6 +191,14 @@ impl Lock {
         };
         graph.stages.iter().map(known).collect()
     }
+}
+
+/// What is told of a lock of another format.
+fn foreign(name: &str, found: &str) -> Error {
+    Error::Corrupt(format!(
+        "`{name}` has the format `{found}` and this program reads `{FORMAT}`; use the program that \
+         wrote it, or remove the file and run again"
+    ))
 }
 
 impl From<&RunStage> for LockedStage {

@@ -184,8 +184,8 @@ impl<'a> Looker<'a> {
         Some(())
     }
 
-    /// The lock, the newest record, the keys that stages last had, and the directory that would
-    /// tell of a newer record.
+    /// The lock, the newest record, the keys that stages last had, the directory that would tell of
+    /// a newer record, and the number of the store's layout.
     fn records(&mut self, run: Option<&str>) -> Option<()> {
         let runs = format!("{OUTPUTS_DIR}/runs");
         let record = match run {
@@ -193,7 +193,8 @@ impl<'a> Looker<'a> {
             None => None,
         };
         let last = format!("{runs}/last.json");
-        for path in [lock::FILE_NAME.to_owned(), last, runs].into_iter().chain(record) {
+        let layout = format!("{OUTPUTS_DIR}/store/format");
+        for path in [lock::FILE_NAME.to_owned(), last, runs, layout].into_iter().chain(record) {
             let signature = self.signature(&path);
             self.see(path, signature, None);
         }

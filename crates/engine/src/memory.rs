@@ -4,6 +4,7 @@
 //! what is remembered is believed. One that is damaged, of another format or missing is as good as
 //! empty.
 
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -36,7 +37,13 @@ pub(crate) fn save<T: Serialize>(path: &Path, document: &T, room: &Path) {
     let Ok(bytes) = postcard::to_stdvec(document) else { return };
     let mut sealed = Digest::of(&bytes).as_bytes().to_vec();
     sealed.extend(bytes);
-    let _ = files::publish(path, &sealed, room);
+    let published = files::publish(path, &sealed, room);
+    // What is in its place remembers nothing.
+    if published.is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory)
+        && files::remove_dir(path).is_ok()
+    {
+        let _ = files::publish(path, &sealed, room);
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +65,14 @@ mod tests {
         }
         std::fs::write(&path, &whole[..7]).unwrap();
         assert_eq!(load(&path), None);
+    }
+
+    #[test]
+    fn a_directory_in_the_place_of_a_memory_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memory");
+        std::fs::create_dir_all(path.join("inside")).unwrap();
+        save(&path, &7u8, dir.path());
+        assert_eq!(read(&path), Some(7u8));
     }
 }

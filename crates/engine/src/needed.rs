@@ -1,4 +1,4 @@
-//! What there is in a store, and what of it the kept runs and the lock need.
+//! What there is in a store, and what of it the kept runs, the lock and the aliases need.
 //!
 //! Of ten thousand stages in every run only digests are held. What is needed is counted: that a run
 //! goes is a matter of its own keys, however many others there are. It removes nothing.
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
-use crate::outcome::Conflict;
+use crate::outcome::{Conflict, Outcome};
 use crate::project::Project;
 
 /// The parts of the store that are named by a digest.
@@ -37,6 +37,8 @@ pub(crate) struct Survey {
     /// Per stage the key it last had.
     pub(crate) last: BTreeMap<String, Digest>,
     lock: Speaker,
+    /// What stands behind an alias, or did.
+    aliases: Vec<Speaker>,
     /// Per part and digest, how many bytes it takes.
     parts: BTreeMap<&'static str, BTreeMap<Digest, u64>>,
     /// Bytes of what is named by no digest or kept for a look.
@@ -50,7 +52,8 @@ impl Survey {
     /// Looks at a project.
     ///
     /// # Errors
-    /// `Corrupt` when a record or the lock cannot be read; else what reading the directories gives.
+    /// `Corrupt` when a record or the lock is damaged; `Io` when one of them, a conflict, the keys
+    /// that stages last had or a directory cannot be read.
     pub(crate) fn new(project: &Project) -> Result<Survey, Error> {
         let mut runs = Vec::new();
         for dir in project.runs.list()? {
@@ -73,11 +76,13 @@ impl Survey {
             ..Speaker::default()
         };
         drop(locked);
-        let last = project.runs.last_keys();
+        let aliases = aliases(project)?;
+        let last = project.runs.try_last_keys()?;
         let mut survey = Survey {
             runs,
             last,
             lock,
+            aliases,
             parts: BTreeMap::new(),
             others: files::size(&project.store.root().join("quarantine")),
             objects: BTreeMap::new(),
@@ -85,7 +90,7 @@ impl Survey {
         for part in PARTS {
             survey.look(project, part)?;
         }
-        survey.read_outcomes(project);
+        survey.read_outcomes(project)?;
         Ok(survey)
     }
 
@@ -101,9 +106,10 @@ impl Survey {
         Ok(())
     }
 
-    /// What cannot be read needs nothing: `verify` tells it.
-    fn read_outcomes(&mut self, project: &Project) {
-        let speakers = self.runs.iter().chain([&self.lock]);
+    /// What is damaged needs nothing: `verify` tells it. What a conflict that cannot be read now
+    /// speaks of is not known.
+    fn read_outcomes(&mut self, project: &Project) -> Result<(), Error> {
+        let speakers = self.runs.iter().chain([&self.lock]).chain(&self.aliases);
         for key in speakers.flat_map(|speaker| &speaker.keys) {
             if self.objects.contains_key(key) {
                 continue;
@@ -113,8 +119,8 @@ impl Survey {
                 outcome.iter().flat_map(|one| &one.files).map(|file| file.digest).collect();
             if self.parts["conflicts"].contains_key(key) {
                 let dir = project.store.place("conflicts", key);
-                for path in files::entries(&dir).unwrap_or_default() {
-                    let read = files::read(&path).ok();
+                for path in files::entries(&dir).map_err(Error::io("read", &dir))? {
+                    let read = files::read_if_there(&path).map_err(Error::io("read", &path))?;
                     let conflict = read.and_then(|b| Conflict::read(&b, outcome.as_ref()));
                     let both = conflict.iter().flat_map(|c| [&c.stands.outcome, &c.other.outcome]);
                     objects.extend(both.flat_map(|one| &one.files).map(|file| file.digest));
@@ -122,6 +128,7 @@ impl Survey {
             }
             self.objects.insert(*key, objects);
         }
+        Ok(())
     }
 
     /// All of a part by digest, with its size.
@@ -135,6 +142,21 @@ impl Survey {
         let in_runs = self.runs.iter().map(|run| run.bytes).sum::<u64>();
         in_parts + in_runs + self.others
     }
+}
+
+/// What each alias stands for and ever stood for: every rollback is to be possible.
+fn aliases(project: &Project) -> Result<Vec<Speaker>, Error> {
+    let mut speakers = Vec::new();
+    for name in project.aliases.names()? {
+        let Some(alias) = project.aliases.read(&name)? else { continue };
+        let files = alias.ever().flat_map(|promoted| &promoted.files);
+        speakers.push(Speaker {
+            keys: alias.ever().map(|promoted| promoted.key).collect(),
+            objects: files.map(|file| file.digest).collect(),
+            ..Speaker::default()
+        });
+    }
+    Ok(speakers)
 }
 
 /// The keys and objects that are needed, each with how often.
@@ -151,13 +173,14 @@ pub(crate) struct Needed<'s> {
 const OF_KEYS: [&str; 3] = ["conflicts", "observed", "outcomes"];
 
 impl<'s> Needed<'s> {
-    /// What the lock needs.
+    /// What the lock and the aliases need.
     pub(crate) fn new(survey: &'s Survey) -> Needed<'s> {
         let (keys, objects, recipes) = Default::default();
         let mut needed = Needed { survey, keys, objects, recipes, bytes: survey.others };
         // What each stage last was tells why it runs again, even when its outputs are gone.
         survey.last.values().for_each(|key| needed.count_recipe(key));
         needed.add_speaker(&survey.lock);
+        survey.aliases.iter().for_each(|alias| needed.add_speaker(alias));
         needed
     }
 
@@ -180,6 +203,12 @@ impl<'s> Needed<'s> {
         self.count_recipe(key);
         let survey = self.survey;
         survey.objects.get(key).into_iter().flatten().for_each(|object| self.add_object(object));
+    }
+
+    /// An outcome is needed that no run speaks of.
+    pub(crate) fn add_outcome(&mut self, outcome: &Outcome) {
+        self.add_key(&outcome.key);
+        outcome.files.iter().for_each(|file| self.add_object(&file.digest));
     }
 
     fn count_recipe(&mut self, key: &Digest) {

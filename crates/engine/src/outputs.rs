@@ -29,12 +29,32 @@ pub fn stale(project: &Project, stage: &str, outcome: &Outcome) -> Vec<PathBuf> 
 }
 
 /// Whether `outputs/STAGE/` is there and holds exactly what an outcome says. Changes nothing.
-pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> bool {
+///
+/// # Errors
+/// Why it cannot be told.
+pub(crate) fn is_exactly(project: &Project, stage: &str, outcome: &Outcome) -> io::Result<bool> {
     let dir = project.outputs.join(stage);
-    is_stage(stage)
-        && files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir())
-        && wrong(project, stage, outcome).is_empty()
-        && Expected::new(&dir, outcome).strangers().is_ok_and(|strangers| strangers.is_empty())
+    if !is_stage(stage)
+        || !told(files::link_metadata(&dir))?.is_some_and(|metadata| metadata.is_dir())
+    {
+        return Ok(false);
+    }
+    for file in &outcome.files {
+        let name = memory_name(stage, file);
+        let found = told(project.store.stat().digest(&dir.join(&file.path), &name))?;
+        if found.is_none_or(|(digest, _)| digest != file.digest) {
+            return Ok(false);
+        }
+    }
+    Ok(Expected::new(&dir, outcome).strangers()?.is_empty())
+}
+
+/// What is known of a file, `None` where there is none.
+fn told<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    match looked {
+        Err(error) if files::is_no_file(&error) => Ok(None),
+        looked => looked.map(Some),
+    }
 }
 
 /// Makes `outputs/STAGE/` hold exactly what an outcome says.
@@ -69,6 +89,7 @@ pub fn materialise(project: &Project, stage: &str, outcome: &Outcome) -> Result<
         }
         replaced => replaced.map_err(write)?,
     }
+    project.store.wrote_in(&dir).map_err(Error::io("write", &dir))?;
     for file in &outcome.files {
         let path = dir.join(&file.path);
         project.store.stat().remember(&path, &memory_name(stage, file), file.digest);
@@ -115,15 +136,18 @@ fn replace(
     let device = |path: &Path| files::metadata(path).map(|metadata| metadata.dev());
     let beside = match project.store.room() {
         Ok(room) if device(room)? == device(&project.outputs)? => None,
-        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR))?),
+        _ => Some(Scratch::new(&project.outputs.join(HIDDEN_DIR), &project.store.scratch_locks())?),
     };
     let room = beside.as_ref().map_or_else(|| project.store.room(), |beside| Ok(beside.path()))?;
     // The lock of the stage keeps others from this name.
     let new = room.join(format!("of-{}", Digest::of(stage.as_bytes()).short()));
-    if files::link_metadata(&new).is_ok() {
-        files::remove_dir(&new)?;
+    match files::make_dir(&new) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files::remove_dir(&new)?;
+            files::make_dir(&new)?;
+        }
+        made => made?,
     }
-    files::make_dir(&new)?;
     lay(project, stage, outcome, good, &new)?;
     let dir = project.outputs.join(stage);
     if files::link_metadata(&dir).is_err() {
@@ -154,8 +178,13 @@ fn lay(
         }
         if to == dir {
             clear_way(&dir, &path)?;
+            project.store.restore(&file.digest, &path)?;
+        } else {
+            if path.parent() != Some(to) {
+                files::make_parent(&path)?;
+            }
+            project.store.restore_unseen(&file.digest, &path)?;
         }
-        project.store.restore(&file.digest, &path)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use crate::alias::Aliases;
 use crate::build::{self, Kinds};
 use crate::canonical;
 use crate::data::{self, Data};
@@ -36,6 +37,8 @@ pub struct Project {
     pub store: Store,
     /// The recorded runs.
     pub runs: Runs,
+    /// What is in use under a name.
+    pub aliases: Aliases,
     /// The machine that conflicts name.
     host: String,
     /// Where and when outcomes were first seen: by key and by what the files are. Read when asked.
@@ -76,10 +79,12 @@ impl Project {
     /// What opening the store gives.
     pub fn open(root: &Path, outputs: &Path, paranoid: bool) -> Result<Project, Error> {
         let outputs = root.join(outputs);
-        scratch::sweep(&outputs.join(HIDDEN_DIR));
+        let store = Store::open(&outputs.join("store"), paranoid)?;
+        scratch::sweep(&outputs.join(HIDDEN_DIR), &store.scratch_locks());
         Ok(Project {
-            store: Store::open(&outputs.join("store"), paranoid)?,
+            store,
             runs: Runs::new(outputs.join("runs")),
+            aliases: Aliases::new(&outputs),
             root: root.to_owned(),
             outputs,
             host: String::new(),

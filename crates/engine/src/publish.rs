@@ -3,16 +3,19 @@
 //! Everything is written in the scratch of this process and renamed; a name that exists is whole.
 //! `Store::flush` comes once for many, before anything is remembered as proved.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use crate::canonical::seal;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files;
-use crate::outcome::{Conflict, Outcome, Sighted, Sighting};
+use crate::outcome::{Conflict, Miss, Outcome, OutputFile, Sighted, Sighting};
 use crate::recipe::Recipe;
 use crate::scratch::Scratch;
 use crate::store::{LAYOUT, Store};
@@ -32,7 +35,10 @@ impl Store {
         if let Some(room) = self.room.get() {
             return Ok(room.path());
         }
-        let made = Scratch::new(&self.root().join("scratch"))?;
+        let parent = self.root().join("scratch");
+        files::make_dirs(&parent)?;
+        // Programs are told paths in it, which are to be without links.
+        let made = Scratch::new(&files::canonical(&parent)?, &self.scratch_locks())?;
         let format = self.root().join("format");
         if !files::exists(&format) {
             files::publish(&format, LAYOUT.as_bytes(), made.path())?;
@@ -78,17 +84,16 @@ impl Store {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn keep_recipe(&self, recipe: &Recipe) -> io::Result<()> {
-        let key = recipe.key();
-        let place = self.place("recipes", &key);
+    pub fn keep_recipe(&self, key: &Digest, recipe: &Recipe) -> io::Result<()> {
+        let place = self.place("recipes", key);
         let name = format!("recipe:{key}");
         match self.stat().digest(&place, &name) {
-            Ok((digest, _)) if digest == key => return Ok(()),
+            Ok((digest, _)) if digest == *key => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             _ => self.quarantine(&place),
         }
         self.write(&place, &recipe.bytes())?;
-        self.stat().remember(&place, &name, key);
+        self.stat().remember(&place, &name, *key);
         Ok(())
     }
 
@@ -106,12 +111,12 @@ impl Store {
         earlier: impl FnOnce(&Outcome) -> Option<Sighting>,
     ) -> io::Result<Option<Conflict>> {
         let key = &outcome.key;
-        self.keep_recipe(recipe)?;
+        self.keep_recipe(key, recipe)?;
         let place = self.place("outcomes", key);
-        match self.outcome(key) {
-            Ok(before) if before == *outcome => Ok(None),
-            Ok(before) => {
-                let is_usable = self.lookup(key).is_ok();
+        match self.outcome_to_replace(key, &place)? {
+            Some(before) if before == *outcome => Ok(None),
+            Some(before) => {
+                let is_usable = self.is_whole(&before)?;
                 let now = Sighted { outcome: outcome.clone(), seen: Some(now) };
                 let seen = earlier(&before);
                 let before = Sighted { outcome: before, seen };
@@ -123,7 +128,49 @@ impl Store {
                 self.write(&place, &seal(&conflict.stands.outcome))?;
                 Ok(Some(conflict))
             }
-            Err(_) => self.write(&place, &seal(outcome)).map(|()| None),
+            None => self.write(&place, &seal(outcome)).map(|()| None),
+        }
+    }
+
+    /// Whether all objects of an outcome are there and whole; what is damaged is set aside.
+    ///
+    /// # Errors
+    /// Why one that is there cannot be read: an outcome does not fall for that.
+    fn is_whole(&self, outcome: &Outcome) -> io::Result<bool> {
+        for OutputFile { digest, .. } in &outcome.files {
+            let object = self.object(digest);
+            match self.stat().digest(&object, &digest.to_string()) {
+                Ok((found, _)) if found == *digest => {}
+                Ok(_) => {
+                    self.quarantine(&object);
+                    return Ok(false);
+                }
+                Err(error) if files::is_no_file(&error) => return Ok(false),
+                Err(error) => {
+                    let message = format!("cannot read `{}`: {error}", object.display());
+                    return Err(io::Error::new(error.kind(), message));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The outcome that a key has, before another takes its place; none when there is none or a
+    /// damaged one.
+    ///
+    /// # Errors
+    /// Why one that is there cannot be read. It may be another than the new one, and would be
+    /// replaced in silence.
+    fn outcome_to_replace(&self, key: &Digest, place: &Path) -> io::Result<Option<Outcome>> {
+        let found = match self.outcome(key) {
+            Err(Miss::Missing(_)) if files::make_readable(place).is_ok() => self.outcome(key),
+            found => found,
+        };
+        match found {
+            Err(Miss::Missing(why)) => {
+                Err(io::Error::other(format!("cannot read `{}`: {why}", place.display())))
+            }
+            found => Ok(found.ok()),
         }
     }
 
@@ -131,6 +178,9 @@ impl Store {
     /// Records can be written where the store cannot: then they are written beside. A directory in
     /// its place is set aside.
     pub(crate) fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
+        if !place.starts_with(self.root()) {
+            self.wrote_in(place.parent().unwrap_or(Path::new(".")))?;
+        }
         match (self.room(), place.parent()) {
             (Err(_), Some(beside)) if !place.starts_with(self.root()) => {
                 files::publish(place, bytes, beside)
@@ -145,6 +195,31 @@ impl Store {
         }
     }
 
+    /// Notes that something is written below a directory that is not the store's, so that it is
+    /// flushed, too: outputs, records and lock may be on other file systems.
+    ///
+    /// # Errors
+    /// Why it is not known where that is.
+    pub(crate) fn wrote_in(&self, dir: &Path) -> io::Result<()> {
+        let device = |path: &Path| files::metadata(path).map(|metadata| metadata.dev());
+        let own = device(self.root()).ok();
+        let there = dir.ancestors().map(|above| (above, device(above)));
+        let is_there = |(_, device): &(&Path, io::Result<u64>)| {
+            !device.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        // A directory that is yet to be made will be on the file system of the one above.
+        let Some((dir, device)) = there.into_iter().find(is_there) else { return Ok(()) };
+        let device = device?;
+        if own != Some(device) {
+            self.elsewhere().entry(device).or_insert_with(|| dir.to_owned());
+        }
+        Ok(())
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, BTreeMap<u64, PathBuf>> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Flushes what was written since it was last flushed, all at once.
     ///
     /// # Errors
@@ -152,6 +227,10 @@ impl Store {
     pub fn flush(&self) -> Result<(), Error> {
         if self.is_dirty.swap(false, Ordering::Relaxed) {
             files::flush(self.root()).map_err(Error::io("flush", self.root()))?;
+        }
+        let elsewhere = std::mem::take(&mut *self.elsewhere());
+        for dir in elsewhere.into_values() {
+            files::flush(&dir).map_err(Error::io("flush", &dir))?;
         }
         Ok(())
     }
@@ -177,30 +256,45 @@ impl Store {
     /// # Errors
     /// `InvalidData` when the bytes do not match; else what copying gives.
     pub fn restore(&self, digest: &Digest, to: &Path) -> io::Result<()> {
+        let mut file = files::temporary(self.room()?)?;
+        self.fill(digest, file.as_file_mut(), to)?;
+        files::persist(file, to, true)
+    }
+
+    /// The same for a new file in a directory that nobody else knows of, where it may be seen
+    /// before it is whole.
+    ///
+    /// # Errors
+    /// As `restore`.
+    pub(crate) fn restore_unseen(&self, digest: &Digest, to: &Path) -> io::Result<()> {
+        self.fill(digest, &mut files::create_read_only(to)?, to)
+    }
+
+    /// Writes an object's bytes to an open file.
+    fn fill(&self, digest: &Digest, file: &mut File, to: &Path) -> io::Result<()> {
         let object = self.object(digest);
         let mut from = files::open_file(&object)?;
-        let mut file = files::temporary(self.room()?)?;
-        let is_shared = !self.cannot_reflink.load(Ordering::Relaxed)
-            && files::reflink(&from, file.as_file(), to).is_ok();
+        let is_shared =
+            !self.cannot_reflink.load(Ordering::Relaxed) && files::reflink(&from, file, to).is_ok();
         let found = if is_shared {
-            Digest::of_open(file.as_file_mut(), &object)?.0
+            Digest::of_open(file, &object)?.0
         } else {
             self.cannot_reflink.store(true, Ordering::Relaxed);
-            copy_hashed(&mut from, &object, file.as_file_mut(), to)?
+            copy_hashed(&mut from, &object, file, to)?
         };
         if found != *digest {
             let message = format!("object {} does not match its name", digest.short());
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        files::persist(file, to, true)
+        Ok(())
     }
 }
 
 /// Copies bytes and returns their digest.
 fn copy_hashed(
-    from: &mut std::fs::File,
+    from: &mut File,
     from_path: &Path,
-    to: &mut std::fs::File,
+    to: &mut File,
     to_path: &Path,
 ) -> io::Result<Digest> {
     let size = files::metadata_of(from, from_path)?.len();

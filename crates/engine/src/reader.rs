@@ -19,7 +19,7 @@ pub(crate) const STAGES_DIR: &str = "stages";
 
 /// What no stage is named: `data.NAME` is a file of the project, and the others are directories
 /// beside `outputs/STAGE`.
-const RESERVED: [&str; 4] = ["data", "failed", "runs", "store"];
+const RESERVED: [&str; 6] = ["aliases", "data", "failed", "runs", "store", "tune"];
 
 /// Reads the texts of one project and collects what is wrong with them.
 pub(crate) struct Reader {

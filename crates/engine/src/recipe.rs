@@ -17,6 +17,7 @@
 //! | where an input stands for a program | yes | a program is told the path, and may write it out |
 //! | declared environment variables | by value | a program reads them; all others are cleared |
 //! | declared programs | by digest | another compiler or interpreter may give other bytes |
+//! | interpreters of scripts among them | by digest | a script is what `#!` names that runs it |
 //! | time-out, retries, resources | no | they say whether a stage ends well, not what it yields |
 //! | mtimes, clock, host, user | no | they say nothing about bytes |
 //! | threads, attempts, build profile | no | results must not depend on them, and tests hold that |

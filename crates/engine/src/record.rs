@@ -160,7 +160,7 @@ impl Runs {
     /// What reading the directory gives.
     pub fn list(&self) -> Result<Vec<PathBuf>, Error> {
         let mut dirs = files::entries(&self.dir).map_err(Error::io("read", &self.dir))?;
-        dirs.retain(|dir| id_of(dir).is_some());
+        dirs.retain(|dir| is_run(dir));
         Ok(dirs)
     }
 
@@ -172,7 +172,7 @@ impl Runs {
         let path = dir.join("run.json");
         let bytes = files::read(&path).map_err(Error::io("read", &path))?;
         let run = canonical::unseal(&bytes).filter(|run: &Run| run.format == FORMAT);
-        let id = id_of(dir).unwrap_or_default();
+        let id = id_of(dir).unwrap_or_default().to_owned();
         let run =
             run.ok_or_else(|| Error::Corrupt(format!("the record of run {id} is damaged")))?;
         // Observations prove nothing: a damaged file only loses them.
@@ -217,7 +217,7 @@ impl Runs {
     /// The name of the directory of a run with this id.
     pub(crate) fn dir_of(&self, id: &str) -> Option<String> {
         let dirs = self.list().ok()?;
-        let dir = dirs.into_iter().rev().find(|dir| id_of(dir).as_deref() == Some(id))?;
+        let dir = dirs.into_iter().rev().find(|dir| id_of(dir) == Some(id))?;
         Some(dir.file_name()?.to_str()?.to_owned())
     }
 
@@ -269,7 +269,7 @@ impl Runs {
     /// fails is no matter: nobody sees them.
     fn sweep(&self) {
         for dir in files::entries(&self.dir).unwrap_or_default() {
-            if name_of(&dir).is_some() && id_of(&dir).is_none() && files::is_dir(&dir) {
+            if name_of(&dir).is_some() && !is_run(&dir) && files::is_dir(&dir) {
                 let _ = files::remove_dir(&dir);
             }
         }
@@ -286,6 +286,13 @@ impl Runs {
     /// Per stage the key it last had.
     pub fn last_keys(&self) -> BTreeMap<String, Digest> {
         canonical::read(&self.dir.join("last.json")).unwrap_or_default()
+    }
+
+    /// The same; a damaged file counts as none, and one that cannot be read now does not.
+    pub(crate) fn try_last_keys(&self) -> Result<BTreeMap<String, Digest>, Error> {
+        let path = self.dir.join("last.json");
+        let bytes = files::read_if_there(&path).map_err(Error::io("read", &path))?;
+        Ok(bytes.and_then(|bytes| canonical::from_bytes(&bytes).ok()).unwrap_or_default())
     }
 
     /// Remembers the keys that stages had, beside those of stages that did not take part.
@@ -306,10 +313,15 @@ impl Runs {
     }
 }
 
+/// Whether a directory is that of a run. One that cannot be looked at now is, so that it is neither
+/// passed over nor swept.
+fn is_run(dir: &Path) -> bool {
+    id_of(dir).is_some() && files::may_exist(&dir.join("run.json"))
+}
+
 /// The id in the name of a run's directory.
-fn id_of(dir: &Path) -> Option<String> {
-    let (_, id) = name_of(dir)?;
-    files::exists(&dir.join("run.json")).then(|| id.to_owned())
+fn id_of(dir: &Path) -> Option<&str> {
+    Some(name_of(dir)?.1)
 }
 
 /// The two parts of the name of a run's directory.

@@ -42,6 +42,8 @@ pub(crate) struct Room<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) laid: Laid,
     pub(crate) timeout: Option<Duration>,
+    /// Whether a failure is not tried again.
+    pub(crate) is_last: bool,
     pub(crate) cancel: &'a AtomicBool,
     pub(crate) warn: &'a (dyn Fn(&str) + Sync),
     pub(crate) observation: Mutex<Option<Observation>>,
@@ -50,6 +52,12 @@ pub(crate) struct Room<'a> {
 impl Room<'_> {
     pub(crate) fn observe(&self, observation: Observation) {
         *self.observation.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation);
+    }
+
+    /// What was laid out, and what was observed.
+    pub(crate) fn vacate(self) -> (Option<Laid>, Option<Observation>) {
+        let observation = self.observation.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (Some(self.laid), observation)
     }
 }
 
@@ -85,9 +93,7 @@ pub(crate) fn lay(
                 }
                 let place = work.join(&to);
                 files::make_parent(&place)?;
-                // The kernel shares the blocks where the file system can.
-                files::copy(&from, &place)?;
-                files::set_mode(&place, if is_program(&place)? { PROGRAM } else { FILE })?;
+                files::copy_as(&from, &place, mode)?;
                 laid.files.insert(to);
                 Ok(())
             };
@@ -129,16 +135,29 @@ pub(crate) fn lay(
     Ok(laid)
 }
 
+/// Removes what `lay` laid out and what is empty then. What is left, because a program wrote it or
+/// because it cannot be removed, is for whoever removes the room to look for.
+pub(crate) fn clear(dir: &Path, laid: &Laid) {
+    let work = dir.join(WORK);
+    let mut dirs = BTreeSet::from([work.clone(), dir.join(HOME)]);
+    for path in laid.files.iter().map(|file| work.join(file)) {
+        let _ = files::remove(&path);
+        let above = path.ancestors().skip(1).take_while(|above| *above != work);
+        dirs.extend(above.map(Path::to_owned));
+    }
+    // What is in a directory comes behind it.
+    dirs.iter().rev().for_each(|dir| drop(files::remove_empty_dir(dir)));
+}
+
 fn clash(path: &Path) -> io::Error {
     let message = format!("two inputs would stand at `{}`", path.display());
     io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
-/// Whether a file begins as something does that can be run: a script that names its interpreter, or
-/// an executable.
-fn is_program(path: &Path) -> io::Result<bool> {
+/// What a file is for the program: it may run what begins as something does that can be run, a
+/// script that names its interpreter or an executable.
+fn mode(head: &[u8]) -> u32 {
     const BEGINNINGS: [&[u8]; 2] = [b"#!", b"\x7fELF"];
-    let mut head = [0; 4];
-    let n_bytes = files::read_at(&files::open(path)?, path, &mut head, 0)?;
-    Ok(BEGINNINGS.iter().any(|beginning| head[..n_bytes].starts_with(beginning)))
+    let is_program = BEGINNINGS.iter().any(|beginning| head.starts_with(beginning));
+    if is_program { PROGRAM } else { FILE }
 }

@@ -1,26 +1,24 @@
 //! Runs what has to run: stages whose inputs are ready, side by side, in no promised order.
 //!
 //! The plan: every stage counts the stages it still waits for. A stage with none is ready, and the
-//! calling thread hands ready stages to the crew, at most `jobs` at a time. There a stage cooks its
-//! recipe, looks its key up and runs on a miss; when it is done the count of each stage behind it
-//! goes down. After a failure no new stage starts, unless the run keeps going: then what rests on
-//! the failure is skipped, and all else runs. When the run is cancelled nothing starts. What is
+//! threads of the crew take what is ready, at most `jobs` at a time. A thread cooks the recipe of
+//! its stage, looks the key up and runs on a miss; when it is done the count of each stage behind
+//! it goes down. After a failure no new stage starts, unless the run keeps going: then what rests
+//! on the failure is skipped, and all else runs. When the run is cancelled nothing starts. What is
 //! reported is in graph order, whatever order things finished in.
 //!
-//! A stage whose key another process holds is handed back, and tried again: no thread waits for
+//! A stage whose key another process holds is set aside, and tried again: no thread waits for
 //! work that is done elsewhere. Parallel loops of kinds run in the pool of the process, whose size
 //! is the caller's matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::Receiver;
-use std::thread;
-use std::time::Duration;
 
 use crate::bring::{Bench, Turn};
-use crate::crew::Crew;
+use crate::crew;
 use crate::error::Error;
 use crate::graph::{Graph, StageId};
 use crate::observed::Observation;
@@ -29,9 +27,6 @@ use crate::reason::Reason;
 use crate::store::Outcome;
 use crate::tokens::Tokens;
 use crate::work::Failure;
-
-/// How often it is asked whether another process is done with a key.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is to be run, and how.
 pub struct Job<'a> {
@@ -101,9 +96,9 @@ pub struct Report {
 #[derive(Clone, Debug)]
 pub enum Status {
     /// It ran.
-    Ran(Reason, Outcome),
+    Ran(Reason, Arc<Outcome>),
     /// Its outcome was known.
-    Cached(Outcome),
+    Cached(Arc<Outcome>),
     /// It failed.
     Failed(Failure),
     /// It was not started.
@@ -130,7 +125,7 @@ impl fmt::Display for Cause {
 
 impl Report {
     /// What the stage yielded, if anything.
-    pub fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&Arc<Outcome>> {
         match &self.status {
             Status::Ran(_, outcome) | Status::Cached(outcome) => Some(outcome),
             Status::Failed(..) | Status::Skipped(_) => None,
@@ -142,27 +137,12 @@ impl Report {
 /// stage wrote is moved to `kept/STAGE`.
 ///
 /// # Errors
-/// `Missing` when a declared program is, before anything runs; `Io` when no threads can be had.
-/// What goes wrong with a stage is in its report.
+/// `Missing` when a declared program is, before anything runs. What goes wrong with a stage is in
+/// its report.
 pub fn run(job: &Job<'_>, kept: PathBuf) -> Result<Vec<Report>, Error> {
     require_tools(job)?;
     job.project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
-    let bench = Bench::new(job, kept);
-    let mut state = State::new(job);
-    thread::scope(|scope| -> Result<(), Error> {
-        let (mut crew, turns) = Crew::new(scope, &bench);
-        while !state.is_over() {
-            while let Some(id) = state.next(job.jobs.max(1)) {
-                crew.hand(id, state.n_running)?;
-            }
-            match receive(&turns, &state) {
-                Some(Turn::Ended(report)) => state.finish(&bench, *report),
-                Some(Turn::Busy(id)) => state.set_aside(id),
-                None => state.try_again(),
-            }
-        }
-        Ok(())
-    })?;
+    let state = crew::work(&Bench::new(job, kept), State::new(job), job.jobs.max(1));
     // Nothing is remembered as proved before it is on disk.
     job.project.store.settle()?;
     Ok(state.reports.into_values().collect())
@@ -175,16 +155,8 @@ fn require_tools(job: &Job<'_>) -> Result<(), Error> {
     job.project.outside.require(&job.project.root, declared.collect())
 }
 
-/// The next turn, or `None` when it is time to try the stages again that were set aside.
-fn receive(receiver: &Receiver<Turn>, state: &State) -> Option<Turn> {
-    if state.busy.is_empty() {
-        return receiver.recv().ok();
-    }
-    receiver.recv_timeout(LOCK_PAUSE).ok()
-}
-
-/// Where every stage stands; only the calling thread has it.
-struct State {
+/// Where every stage stands; the threads of the crew have it in turn.
+pub(crate) struct State {
     /// Per stage that is not ready, how many stages it waits for.
     waiting: BTreeMap<StageId, usize>,
     /// Per stage, those that wait for it.
@@ -222,31 +194,49 @@ impl State {
         state
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether nothing runs, nothing is ready and nothing is set aside.
+    pub(crate) fn is_over(&self) -> bool {
         self.n_running == 0 && self.ready.is_empty() && self.busy.is_empty()
     }
 
-    /// The next stage to hand out, as long as a thread is free.
-    fn next(&mut self, jobs: usize) -> Option<StageId> {
-        let id = if self.n_running < jobs { self.ready.take() } else { None };
+    /// Whether another stage is ready.
+    pub(crate) fn is_any_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether stages are set aside that another process computes.
+    pub(crate) fn is_any_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// The next stage to bring to its end, if there is one whose resources can be had.
+    pub(crate) fn next(&mut self) -> Option<StageId> {
+        let id = self.ready.take();
         self.n_running += usize::from(id.is_some());
         id
     }
 
-    fn set_aside(&mut self, id: StageId) {
-        self.n_running -= 1;
-        self.ready.release(id);
-        self.busy.insert(id);
-    }
-
-    fn try_again(&mut self) {
+    /// Makes the stages ready again that were set aside.
+    pub(crate) fn try_again(&mut self) {
         std::mem::take(&mut self.busy).into_iter().for_each(|id| self.ready.add(id));
     }
 
-    /// Notes how a stage that was handed out ended.
-    fn finish(&mut self, bench: &Bench<'_>, report: Report) {
+    /// Notes how the turn of a stage ended that was taken.
+    pub(crate) fn note(&mut self, bench: &Bench<'_>, turn: Turn) {
         self.n_running -= 1;
-        self.ready.release(report.id);
+        match turn {
+            Turn::Ended(report) => {
+                self.ready.release(report.id);
+                self.finish(bench, *report);
+            }
+            Turn::Busy(id) => {
+                self.ready.release(id);
+                self.busy.insert(id);
+            }
+        }
+    }
+
+    fn finish(&mut self, bench: &Bench<'_>, report: Report) {
         let mut ended = vec![report];
         // A loop and no call of itself: what is lost may be a chain of any length.
         while let Some(report) = ended.pop() {
@@ -280,11 +270,7 @@ impl State {
             self.waiting.remove(&behind);
             match self.lost.remove(&behind) {
                 None => self.ready.add(behind),
-                Some(cause) => {
-                    let stage = bench.job.graph.stage(behind).name.clone();
-                    let status = Status::Skipped(cause);
-                    ended.push(Report { id: behind, stage, status, seconds: 0.0, output: None });
-                }
+                Some(cause) => ended.push(bench.skip(behind, cause)),
             }
         }
     }

@@ -1,15 +1,17 @@
 //! Directories to write in before anything is published, each gone when its owner is.
 //!
-//! The owner holds an exclusive lock on the directory itself, which dies with its process: whoever
-//! opens the store removes the directories that it can lock. It knows nothing of what is written.
+//! The owner holds the lock of the directory's name, which dies with its process: whoever opens the
+//! store removes the directories whose lock it can have. The locks are on ranges of a file beside,
+//! not on the directories: a network file system keeps those between two hosts for files that are
+//! open for writing, and for nothing else. It knows nothing of what is written.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tempfile::Builder;
 
+use crate::digest::Digest;
+use crate::exclusion::Lock;
 use crate::faults::{Operation, pass};
 use crate::files::{self, TemporaryDir, entries};
 
@@ -21,22 +23,23 @@ const PREFIX: &str = "s";
 pub struct Scratch {
     // Before the lock, because fields are dropped in their order.
     dir: TemporaryDir,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Scratch {
-    /// A new directory below another, which is made when it is missing.
+    /// A new directory below another, which is made when it is missing; `locks` is the file that
+    /// locks are taken on.
     ///
     /// # Errors
-    /// What making a directory gives.
-    pub(crate) fn new(parent: &Path) -> io::Result<Scratch> {
+    /// What making a directory or taking a lock gives.
+    pub(crate) fn new(parent: &Path, locks: &Path) -> io::Result<Scratch> {
         const MAX_ATTEMPTS: usize = 100;
         files::make_dirs(parent)?;
         for _ in 0..MAX_ATTEMPTS {
             pass(Operation::MakeDir, parent)?;
             let dir = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
             // A sweeper may be faster than the lock; then there is always another name.
-            if let Some(lock) = lock(dir.path()) {
+            if let Some(lock) = lock(dir.path(), locks)? {
                 return Ok(Scratch { dir: TemporaryDir::of(dir), _lock: lock });
             }
         }
@@ -51,29 +54,28 @@ impl Scratch {
 
 /// Removes the scratch directories of processes that are gone. That this fails is no matter: it
 /// costs room only.
-pub(crate) fn sweep(parent: &Path) {
+pub(crate) fn sweep(parent: &Path, locks: &Path) {
     for dir in entries(parent).unwrap_or_default() {
         let is_scratch = dir
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-        let is_dir = files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir());
+        let is_dir = || files::link_metadata(&dir).is_ok_and(|metadata| metadata.is_dir());
         if is_scratch
-            && is_dir
-            && let Some(_lock) = lock(&dir)
+            && is_dir()
+            && let Ok(Some(_lock)) = lock(&dir, locks)
         {
             let _ = files::remove_dir(&dir);
         }
     }
 }
 
-/// The lock of a directory, if nobody else has it and the directory still has its name.
-fn lock(dir: &Path) -> Option<File> {
-    let file = files::open(dir).ok()?;
-    if !files::try_lock(&file, dir).ok()? {
-        return None;
-    }
-    let (held, named) = (files::metadata_of(&file, dir).ok()?, files::metadata(dir).ok()?);
-    (held.ino() == named.ino() && held.dev() == named.dev()).then_some(file)
+/// The lock of a directory, if nobody else has it and the directory is still there.
+fn lock(dir: &Path, locks: &Path) -> io::Result<Option<Lock>> {
+    // The same directory has the same name by whatever path the project was opened.
+    let parts = [dir.parent().and_then(Path::file_name), dir.file_name()];
+    let name = parts.map(|part| part.unwrap_or_default().as_encoded_bytes()).join(&b'/');
+    let lock = Lock::of_name(locks.to_owned(), &Digest::of(&name))?;
+    Ok((lock.try_take()? && files::exists(dir)).then_some(lock))
 }
 
 #[cfg(test)]
@@ -85,8 +87,9 @@ mod tests {
     #[test]
     fn a_directory_in_use_is_not_swept() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(parent.path()).unwrap();
-        sweep(parent.path());
+        let (rooms, locks) = (parent.path().join("rooms"), parent.path().join("locks"));
+        let scratch = Scratch::new(&rooms, &locks).unwrap();
+        sweep(&rooms, &locks);
         assert!(scratch.path().exists());
         let path = scratch.path().to_owned();
         drop(scratch);
@@ -100,7 +103,8 @@ mod tests {
         fs::create_dir_all(&left).unwrap();
         fs::write(left.join("half"), "half").unwrap();
         fs::write(parent.path().join("other"), "not a directory").unwrap();
-        sweep(parent.path());
+        let elsewhere = tempfile::tempdir().unwrap();
+        sweep(parent.path(), &elsewhere.path().join("locks"));
         assert_eq!(entries(parent.path()).unwrap(), [parent.path().join("other")]);
     }
 }

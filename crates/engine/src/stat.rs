@@ -4,9 +4,10 @@
 //! were when it was hashed. ctime cannot be set by a program, so an edit that restores the mtime is
 //! seen all the same. A file that changed too shortly before it was hashed is not remembered: a
 //! second edit within one tick of the clock would not be seen. By which clock a file is dated is
-//! known when the memory is written, so that this is decided then. `paranoid` believes nothing.
+//! known when the memory is written, so that this is decided then. Two processes that remember
+//! things side by side both find them again. `paranoid` believes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{self, Clock};
 use crate::digest::Digest;
+use crate::exclusion::Lock;
 use crate::{files, memory};
 
+/// The lock of whoever writes the memory, beside it.
+const LOCK: &str = "locks/stat";
 /// The format of the memory; entries of another are forgotten.
 const FORMAT: u32 = 1;
 
@@ -119,6 +123,10 @@ struct State {
     /// yet.
     pending: BTreeMap<String, (Entry, i64)>,
     is_changed: bool,
+    /// What this process remembered or forgot; all else may be another's by now.
+    own: BTreeSet<String>,
+    /// How the file was when it was read.
+    read: Option<Signature>,
 }
 
 impl State {
@@ -127,6 +135,18 @@ impl State {
         let is_old = |(entry, at_ns): &&(Entry, i64)| clock::is_old(&entry.signature, *at_ns);
         let pending = self.pending.get(name).filter(is_old).map(|(entry, _)| entry);
         pending.or_else(|| self.entries.get(name))
+    }
+
+    fn insert(&mut self, name: String, entry: Entry) {
+        self.is_changed |= self.entries.insert(name.clone(), entry) != Some(entry);
+        self.own.insert(name);
+    }
+
+    /// Takes over what other processes remembered since the file was read.
+    fn merge(&mut self, others: BTreeMap<String, Entry>) {
+        let before = std::mem::replace(&mut self.entries, others);
+        self.entries.retain(|name, _| !self.own.contains(name));
+        self.entries.extend(before.into_iter().filter(|(name, _)| self.own.contains(name)));
     }
 
     fn suspend(&mut self, name: &str, entry: Entry, at_ns: i64) {
@@ -140,9 +160,10 @@ impl StatCache {
     /// Opens the cache kept in a file. A missing or damaged file is an empty cache: it only costs
     /// time. A paranoid cache never answers without hashing.
     pub fn open(file: PathBuf, paranoid: bool) -> StatCache {
-        let (format, entries): (u32, _) = memory::read(&file).unwrap_or_default();
-        let entries = if format == FORMAT { entries } else { BTreeMap::new() };
-        StatCache { file, paranoid, state: Mutex::new(State { entries, ..State::default() }) }
+        // Before the bytes: what is written meanwhile is then another's.
+        let read = Signature::of(&file).ok();
+        let state = State { entries: read_entries(&file), read, ..State::default() };
+        StatCache { file, paranoid, state: Mutex::new(state) }
     }
 
     /// The digest and size of a file, hashed only when its signature is not the remembered one.
@@ -183,8 +204,7 @@ impl StatCache {
         if clock::is_coarse(&signature) {
             state.suspend(name, entry, clock::now_ns());
         } else {
-            state.entries.insert(name.to_owned(), entry);
-            state.is_changed = true;
+            state.insert(name.to_owned(), entry);
         }
     }
 
@@ -205,13 +225,21 @@ impl StatCache {
                 clock.has_settled(&entry.signature, *at_ns)
             };
             for (name, (entry, _)) in pending.into_iter().filter(is_settled) {
-                state.is_changed |= state.entries.insert(name, entry) != Some(entry);
+                state.insert(name, entry);
             }
         }
-        if state.is_changed {
-            memory::save(&self.file, &(FORMAT, &state.entries), room);
-            state.is_changed = false;
+        if !state.is_changed {
+            return;
         }
+        // Without the lock two processes may lose what one of them remembered, and nothing else.
+        let lock = self.file.parent().and_then(|dir| Lock::open(dir.join(LOCK)).ok());
+        let _ = lock.as_ref().map(Lock::take);
+        if Signature::of(&self.file).ok() != state.read {
+            state.merge(read_entries(&self.file));
+        }
+        memory::save(&self.file, &(FORMAT, &state.entries), room);
+        state.read = Signature::of(&self.file).ok();
+        state.is_changed = false;
     }
 
     /// What is remembered under a name: how the file was, and its digest.
@@ -227,14 +255,21 @@ impl StatCache {
     /// Forgets what was remembered under names that are not to be kept.
     pub(crate) fn retain(&self, is_kept: impl Fn(&str) -> bool) {
         let mut state = self.state();
-        let before = state.entries.len();
+        let gone: Vec<_> = state.entries.keys().filter(|name| !is_kept(name)).cloned().collect();
+        state.is_changed |= !gone.is_empty();
         state.entries.retain(|name, _| is_kept(name));
-        state.is_changed |= state.entries.len() != before;
+        state.own.extend(gone);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a file remembers; nothing if it is another's, damaged or missing.
+fn read_entries(file: &Path) -> BTreeMap<String, Entry> {
+    let (format, entries): (u32, _) = memory::read(file).unwrap_or_default();
+    if format == FORMAT { entries } else { BTreeMap::new() }
 }
 
 #[cfg(test)]
@@ -270,6 +305,27 @@ mod tests {
         cache.digest(&path, "a").unwrap();
         cache.save(dir.path());
         assert!(!dir.path().join("cache").exists());
+    }
+
+    #[test]
+    fn what_two_processes_remember_is_remembered_of_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let open = || StatCache::open(path("cache"), false);
+        ["a", "b", "c", "gone"].iter().for_each(|name| fs::write(path(name), name).unwrap());
+        aged(&path("last"), "last");
+        let before = open();
+        before.digest(&path("gone"), "gone").unwrap();
+        before.digest(&path("c"), "c").unwrap();
+        before.save(dir.path());
+        let (one, other) = (open(), open());
+        one.digest(&path("a"), "a").unwrap();
+        one.retain(|name| name != "gone");
+        other.digest(&path("b"), "b").unwrap();
+        one.save(dir.path());
+        other.save(dir.path());
+        let known = ["a", "b", "c", "gone"].map(|name| open().entry(name).is_some());
+        assert_eq!(known, [true, true, true, false]);
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //! store/quarantine/         bytes that did not match their name
 //! store/scratch/            one directory per process, where everything is written before it is
 //!                           published
-//! store/locks/              empty files, `keys` `outputs` `records` `use`, on which locks are
-//!                           taken that die with their process
+//! store/locks/              empty files, on which locks are taken that die with their process:
+//!                           `keys` `outputs` `records` `scratch` `stat` `use`; and `turn`, the
+//!                           mark of a run
 //! store/stat                remembered digests
 //! store/witness             what the last run looked at
 //! ```
@@ -22,16 +23,17 @@
 //! flushed, so that what a power cut leaves half written is found. This file finds and proves, and
 //! `publish` writes. It knows nothing of stages or graphs.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 use crate::canonical::{self, unseal};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::exclusion::Lock;
-use crate::files::{self, entries};
+use crate::files::{self, Entry, entries};
 use crate::outcome::OUTCOME_FORMAT;
 pub use crate::outcome::{Conflict, Miss, Outcome, OutputFile, Sighted, Sighting};
 use crate::recipe::Recipe;
@@ -52,6 +54,8 @@ pub struct Store {
     in_use: OnceLock<Lock>,
     /// Whether something was written that is not flushed.
     pub(crate) is_dirty: AtomicBool,
+    /// Where else something was written that is not flushed: per other file system a directory.
+    pub(crate) elsewhere: Mutex<BTreeMap<u64, PathBuf>>,
     /// Whether the file system has refused to share blocks.
     pub(crate) cannot_reflink: AtomicBool,
 }
@@ -76,15 +80,17 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("read", &format)(error)),
         }
-        scratch::sweep(&root.join("scratch"));
-        Ok(Store {
+        let store = Store {
             root: root.to_owned(),
             stat: StatCache::open(root.join("stat"), paranoid),
             room: OnceLock::new(),
             in_use: OnceLock::new(),
             is_dirty: AtomicBool::new(false),
+            elsewhere: Mutex::default(),
             cannot_reflink: AtomicBool::new(false),
-        })
+        };
+        scratch::sweep(&root.join("scratch"), &store.scratch_locks());
+        Ok(store)
     }
 
     /// The remembered digests.
@@ -223,6 +229,11 @@ impl Store {
         }
     }
 
+    /// The file with the locks of all directories for work in progress.
+    pub(crate) fn scratch_locks(&self) -> PathBuf {
+        self.root.join("locks/scratch")
+    }
+
     /// The lock of a key: who has it computes its outcome.
     ///
     /// # Errors
@@ -286,9 +297,12 @@ impl Store {
     /// What reading the directories gives; a part that does not exist is empty.
     pub fn named(&self, part: &str) -> io::Result<Vec<(PathBuf, Option<Digest>)>> {
         let mut found = Vec::new();
-        for dir in entries(&self.root.join(part))? {
+        for entry in files::list(&self.root.join(part))? {
+            let Entry { path: dir, is_dir, is_link, .. } = entry;
             let prefix = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !files::is_dir(&dir) {
+            // A person may have moved a part of the store to another disk.
+            let is_shelf = is_dir || (is_link && files::is_dir(&dir));
+            if !is_shelf {
                 found.push((dir, None));
                 continue;
             }

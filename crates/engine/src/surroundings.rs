@@ -3,14 +3,15 @@
 //! Both are part of the recipe, variables by value and programs by the digest of their bytes, and
 //! nothing else of the caller's environment reaches a program. The engine reads no environment: the
 //! product hands the variables over. A program is its executable, or a directory such as a virtual
-//! environment; what an executable loads from elsewhere (shared libraries, the modules of an
-//! interpreter) is not known here.
+//! environment; of one that is a script also what runs it (`#!`) is a program of the stage. What an
+//! executable loads from elsewhere (shared libraries, the modules of an interpreter) is not known
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::canonical;
 use crate::clock::Clock;
@@ -18,8 +19,10 @@ use crate::data::{self, What};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{self, entries};
+use crate::interpreter::{self, Interpreter};
 use crate::once::Once;
 use crate::stat::{Seen, Signature, StatCache};
+use crate::tool::Tool;
 
 /// The variable whose directories programs are looked up in.
 const PATH: &str = "PATH";
@@ -51,52 +54,6 @@ impl Surroundings {
     }
 }
 
-/// A program or a directory of programs.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tool {
-    /// As it is declared.
-    pub(crate) name: String,
-    /// Where it is: absolute, links not followed, because some programs look around where they
-    /// were found.
-    pub(crate) path: PathBuf,
-    /// Whether it is a directory.
-    pub(crate) is_dir: bool,
-}
-
-impl Tool {
-    /// The directory that its programs are in.
-    pub(crate) fn dir(&self) -> PathBuf {
-        let bin = self.path.join("bin");
-        match self.is_dir {
-            true if files::is_dir(&bin) => bin,
-            true => self.path.clone(),
-            false => self.path.parent().unwrap_or(Path::new("/")).to_owned(),
-        }
-    }
-
-    /// What the program must read of itself: the file or directory, what its links lead to, and of
-    /// a program in `X/bin` what it keeps in `X/lib` and the like.
-    pub(crate) fn parts(&self) -> Vec<PathBuf> {
-        const BESIDE_BIN: [&str; 4] = ["lib", "lib64", "libexec", "share"];
-        let programs = match self.is_dir {
-            true => entries(&self.dir()).unwrap_or_default(),
-            false => vec![self.path.clone()],
-        };
-        let mut parts = vec![self.path.clone()];
-        for real in programs.iter().filter_map(|path| files::canonical(path).ok()) {
-            let is_own = real.starts_with(&self.path) && self.is_dir;
-            let prefix = real.parent().filter(|dir| dir.ends_with("bin")).and_then(Path::parent);
-            if let Some(prefix) = prefix.filter(|_| !is_own) {
-                parts.extend(BESIDE_BIN.map(|name| prefix.join(name)));
-            }
-            parts.extend((!is_own).then_some(real));
-        }
-        parts.sort();
-        parts.dedup();
-        parts
-    }
-}
-
 /// What is known of a program: its digest, and its files as they were when they were hashed.
 #[derive(Debug)]
 struct Hashed {
@@ -110,6 +67,8 @@ pub(crate) struct Outside {
     variables: BTreeMap<String, String>,
     /// Where names were found, each looked up once per process.
     on_path: Mutex<BTreeMap<String, Option<PathBuf>>>,
+    /// What runs the scripts that a program is or holds, each looked at once per process.
+    interpreters: Mutex<BTreeMap<PathBuf, Arc<[Interpreter]>>>,
     /// Digests of programs, each computed once per process.
     digests: Once<PathBuf, Hashed>,
 }
@@ -142,7 +101,7 @@ impl Outside {
             let path = std::path::absolute(root.join(name)).unwrap_or_else(|_| root.join(name));
             match files::metadata(&path) {
                 Ok(metadata) => {
-                    found.push(Tool { name: name.clone(), path, is_dir: metadata.is_dir() });
+                    found.push(Tool::declared(name, path, metadata.is_dir()));
                 }
                 Err(_) => drop(missing.insert(name.as_str())),
             }
@@ -150,12 +109,58 @@ impl Outside {
         for name in declared.iter().filter(|name| !by_path(name)) {
             let own = found.iter().filter(|tool| tool.is_dir).map(Tool::dir).collect::<Vec<_>>();
             match self.look_up(name, &own) {
-                Some(path) => found.push(Tool { name: name.clone(), path, is_dir: false }),
+                Some(path) => found.push(Tool::declared(name, path, false)),
                 None => drop(missing.insert(name.as_str())),
             }
         }
         found.sort_by_key(|tool| declared.iter().position(|name| *name == tool.name));
+        self.add_interpreters(&mut found);
         (found, missing)
+    }
+
+    /// Adds what runs the scripts among these programs, and what runs that. One that is not there
+    /// has no say: the script cannot be run.
+    fn add_interpreters(&self, tools: &mut Vec<Tool>) {
+        let dirs = Tool::dirs(tools);
+        let mut n_seen = 0;
+        while let Some(tool) = tools.get(n_seen) {
+            n_seen += 1;
+            for Interpreter { line, program } in self.interpreters(tool).iter() {
+                let places: Vec<_> = match program.starts_with('/') {
+                    true => vec![PathBuf::from(program)],
+                    // Where the program itself will look.
+                    false => dirs.iter().map(|dir| dir.join(program)).collect(),
+                };
+                let Some(at) = places.iter().position(|path| is_executable(path)) else { continue };
+                let path = places[at].clone();
+                let has_it =
+                    |tool: &Tool| path == tool.path || tool.is_dir && path.starts_with(&tool.path);
+                if !tools.iter().any(has_it) {
+                    let passed = places[..at].to_vec();
+                    let name = line.clone();
+                    tools.push(Tool { name, path, is_dir: false, implied: Some(passed) });
+                }
+            }
+        }
+    }
+
+    /// What runs the scripts that a program is or holds.
+    fn interpreters(&self, tool: &Tool) -> Arc<[Interpreter]> {
+        let look = || -> Arc<[Interpreter]> {
+            let mut found = match tool.is_dir {
+                true => {
+                    let files = entries(&tool.dir()).unwrap_or_default();
+                    let files = files.iter().filter(|path| is_executable(path));
+                    files.flat_map(|path| interpreter::of_file(path)).collect()
+                }
+                false => interpreter::of_file(&tool.path),
+            };
+            found.sort_by(|a, b| a.line.cmp(&b.line));
+            found.dedup();
+            found.into()
+        };
+        let mut known = self.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(tool.path.clone()).or_insert_with(look).clone()
     }
 
     /// Fails with every one of these programs that cannot be found.
@@ -267,8 +272,11 @@ impl Outside {
         Some(seen)
     }
 
-    /// Where a program was looked for on the caller's PATH before it was found.
+    /// Where a program was looked for before it was found.
     fn passed_over(&self, tool: &Tool) -> Vec<PathBuf> {
+        if let Some(passed) = &tool.implied {
+            return passed.clone();
+        }
         if is_path(&tool.name) {
             return Vec::new();
         }
@@ -288,7 +296,7 @@ fn seen_file(path: PathBuf, stat: &StatCache) -> Option<Seen> {
 }
 
 /// Whether a program is declared by its path, so that it is not looked up.
-fn is_path(name: &str) -> bool {
+pub(crate) fn is_path(name: &str) -> bool {
     name.contains('/') || name.starts_with('.')
 }
 

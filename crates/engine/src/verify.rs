@@ -20,6 +20,8 @@ use crate::recipe::{self, Change};
 use crate::record::{Run, RunStage};
 use crate::store::{self, Conflict, Miss, Outcome};
 
+mod aliases;
+
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
@@ -81,7 +83,7 @@ pub fn verify(project: &Project, graph: &Graph) -> Result<(Vec<Finding>, Counted
             Lock::default()
         }
         Err(error) => {
-            findings.push(Finding::new(ExitCode::Drift, error.to_string(), "run again"));
+            findings.push(Finding::new(error.exit_code(), error.to_string(), "run again"));
             Lock::default()
         }
     };
@@ -93,6 +95,7 @@ pub fn verify(project: &Project, graph: &Graph) -> Result<(Vec<Finding>, Counted
     counted.objects = check_objects(project, &mut findings)?;
     check_documents(project, &mut findings)?;
     counted.runs = check_runs(project, &mut findings)?;
+    aliases::check(project, &mut findings)?;
     findings.extend(check_conflicts(project)?);
     findings.dedup();
     Ok((findings, counted))
@@ -147,12 +150,16 @@ fn check_outputs(project: &Project, lock: &Lock) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stage, locked) in &lock.stages {
         let dir = project.outputs.join(stage);
-        if files::exists(&dir) {
-            let of_file = |(path, digest)| check_output(project, &dir.join(path), digest);
+        if files::may_exist(&dir) {
+            let of_file = |(path, digest)| {
+                check_output(project, &dir.join(path), digest, "what the lock says")
+            };
             findings.extend(locked.outputs.iter().filter_map(of_file));
             let paths = locked.outputs.keys().map(String::as_str);
-            let strangers = Expected::of_paths(&dir, paths).strangers().unwrap_or_default();
-            findings.extend(strangers.iter().map(|path| stranger(project, stage, path)));
+            match Expected::of_paths(&dir, paths).strangers() {
+                Ok(found) => findings.extend(found.iter().map(|p| stranger(project, stage, p))),
+                Err(error) => findings.push(unlisted(project, &dir, &error)),
+            }
         }
     }
     findings
@@ -165,8 +172,14 @@ fn stranger(project: &Project, stage: &str, path: &Path) -> Finding {
     Finding::new(ExitCode::Drift, message, HINT)
 }
 
+/// A directory in which there may be more than can be told.
+fn unlisted(project: &Project, dir: &Path, error: &std::io::Error) -> Finding {
+    let message = format!("`{}` cannot be listed: {error}", relative(project, dir));
+    Finding::new(ExitCode::Missing, message, "see why, and run again")
+}
+
 /// A file against its digest. Bytes that the store knows are another run's, not damage.
-fn check_output(project: &Project, path: &Path, expected: &Digest) -> Option<Finding> {
+fn check_output(project: &Project, path: &Path, expected: &Digest, said: &str) -> Option<Finding> {
     const HINT: &str = "`pipeline run` writes it again";
     let shown = relative(project, path);
     let (code, message) = match Digest::of_file(path) {
@@ -174,7 +187,7 @@ fn check_output(project: &Project, path: &Path, expected: &Digest) -> Option<Fin
         Ok((found, _)) if files::exists(&project.store.object(&found)) => {
             (ExitCode::Drift, format!("`{shown}` is of another run than the lock"))
         }
-        Ok(_) => (ExitCode::Corrupt, format!("`{shown}` is not what the lock says")),
+        Ok(_) => (ExitCode::Corrupt, format!("`{shown}` is not {said}")),
         Err(error) => (ExitCode::Missing, format!("`{shown}` cannot be read: {error}")),
     };
     Some(Finding::new(code, message, HINT))

@@ -13,13 +13,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::digest::Digest;
-use crate::error::Sources;
+use crate::error::{Error, Sources};
 use crate::graph::Graph;
 use crate::look::{DOCUMENTS, Looker, document};
 use crate::observed::Observation;
@@ -159,7 +160,8 @@ pub fn remember(
     let Ok(room) = project.store.room() else { return };
     let looker = Clock::read(room).ok().map(|clock| Looker::new(project, graph, clock));
     let looked = looker.and_then(|looker| looker.look(sources, reports, answer.run.as_deref()));
-    let Some(looked) = looked else { return forget(&project.root) };
+    // What has changed meanwhile is seen by whoever recalls what was seen before.
+    let Some(looked) = looked else { return drop(forget(&project.root)) };
     let sets = question.environment.keys().filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
     let read = sets.chain(&looked.variables);
     let entries = looked.seen.iter().map(|seen| Entry::of(seen, &project.root));
@@ -178,8 +180,17 @@ pub fn remember(
 
 /// Forgets what the last run looked at: something is not as it should be, and the next run has to
 /// look for itself.
-pub fn forget(root: &Path) {
-    let _ = files::remove(&place(root));
+///
+/// # Errors
+/// Why it cannot be forgotten: the next run may say that nothing has changed.
+pub fn forget(root: &Path) -> Result<(), Error> {
+    let place = place(root);
+    let removed = match files::remove(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => files::remove_dir(&place),
+        removed => removed,
+    };
+    removed.map_err(Error::io("remove", place))
 }
 
 impl<'a> Entry<'a> {

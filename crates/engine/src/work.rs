@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::attempt::Interrupted;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{self, walk};
 use crate::graph::{Graph, Plug, Port, Stage, StageId};
@@ -72,6 +73,8 @@ pub struct Task<'a> {
     pub id: StageId,
     /// Its recipe.
     pub recipe: &'a Recipe,
+    /// The recipe's key.
+    pub key: Digest,
     /// What the stages yielded that it reads from.
     pub outcomes: BTreeMap<StageId, &'a Outcome>,
     /// Where what it wrote is moved to when it fails, for people to look at.
@@ -136,7 +139,8 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     let lay = |error| Failure::from(Error::io("write in", scratch.path())(error));
     files::make_dir(&outputs_dir).map_err(lay)?;
     let (inputs, room) = if stage.kind.is_external() {
-        (BTreeMap::new(), Some(room(task, scratch.path())?))
+        let retries = stage.control.retries;
+        (BTreeMap::new(), Some(room(task, scratch.path(), number > retries)?))
     } else {
         let dir = scratch.path().join("in");
         (lay_inputs(project, graph, stage, &task.outcomes, &dir).map_err(lay)?, None)
@@ -160,24 +164,26 @@ fn attempt(task: &Task<'_>, number: u32) -> Result<Yield, Failure> {
     }
     let result = call(stage, &context);
     let findings = context.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let observation = context
-        .room
-        .and_then(|room| room.observation.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let (laid, observation) = context.room.map_or((None, None), Room::vacate);
     let observation = observation.map(|seen| Observation { attempts: number, ..seen });
     if let Err(mut failure) = result {
         keep(&outputs_dir, task.kept);
-        keep_log(observation.as_ref(), &log_of(task.kept));
+        keep_log(project, observation.as_ref(), &log_of(task.kept));
         failure.findings = findings;
         failure.output = observation.map(Box::new);
         return Err(failure);
     }
     hold_still(project, stage)?;
     let files = collect(project, stage, &outputs_dir)?;
-    Ok(Yield { outcome: Outcome::new(recipe.key(), files, findings), observation })
+    let _ = files::remove_empty_dir(&outputs_dir);
+    if let Some(laid) = laid {
+        room::clear(scratch.path(), &laid);
+    }
+    Ok(Yield { outcome: Outcome::new(task.key, files, findings), observation })
 }
 
 /// The room of a program, its inputs laid out.
-fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
+fn room<'a>(task: &'a Task<'_>, dir: &'a Path, is_last: bool) -> Result<Room<'a>, Failure> {
     let stage = task.graph.stage(task.id);
     let work = dir.join(room::WORK);
     let write = |error| Failure::from(Error::io("lay out inputs in", dir)(error));
@@ -188,6 +194,7 @@ fn room<'a>(task: &'a Task<'_>, dir: &'a Path) -> Result<Room<'a>, Failure> {
         dir,
         laid,
         timeout: stage.control.timeout,
+        is_last,
         cancel: task.cancel,
         warn: task.warn,
         observation: Mutex::default(),
@@ -199,7 +206,8 @@ fn call(stage: &Stage, context: &Context<'_>) -> Result<(), Failure> {
     match panic::catch_unwind(AssertUnwindSafe(|| stage.kind.run(context))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
-            let mut failure = Failure::new(format!("{error:#}"));
+            let advice = Error::advice_on(&error);
+            let mut failure = Failure::new(format!("{error:#}{advice}"));
             failure.is_gate = error.is::<GateFailed>();
             failure.is_interrupted = error.is::<Interrupted>();
             Err(failure)
@@ -337,11 +345,9 @@ pub fn log_of(kept: &Path) -> PathBuf {
 }
 
 /// Keeps what the program of a failed stage said, in place of what it said before.
-fn keep_log(observation: Option<&Observation>, log: &Path) {
-    let _ = files::remove(log);
-    if let Some(said) = observation.filter(|said| !said.is_silent())
-        && files::make_parent(log).is_ok()
-    {
-        let _ = files::write(log, said.text().as_bytes());
-    }
+fn keep_log(project: &Project, observation: Option<&Observation>, log: &Path) {
+    let _ = match observation.filter(|said| !said.is_silent()) {
+        Some(said) => project.store.write(log, said.text().as_bytes()),
+        None => files::remove(log),
+    };
 }

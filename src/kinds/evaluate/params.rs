@@ -30,6 +30,7 @@ pub(super) struct Params {
 struct Importance {
     repeats: usize,
     max_rows: usize,
+    contribution_rows: usize,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +95,7 @@ impl Params {
             max_rows: self.importance.max_rows,
             grid: self.partial_dependence.grid,
             grid_rows: self.partial_dependence.max_rows,
+            contribution_rows: self.importance.contribution_rows,
         }
     }
 }
@@ -128,9 +130,11 @@ pub(super) fn declared() -> Type {
 fn importance() -> Type {
     let repeats = "how often each column is shuffled";
     let max_rows = "the most test rows that are shuffled; of more, those at equal steps";
+    let contributions = "the most test rows whose answers are taken apart into what features add";
     Type::Record(vec![
         Param::new("repeats", Type::Int(1, 1000), 5, repeats),
         Param::new("max_rows", Type::Int(10, i64::MAX), 1000, max_rows),
+        Param::new("contribution_rows", Type::Int(10, i64::MAX), 200, contributions),
     ])
 }
 
@@ -317,7 +321,8 @@ mod tests {
         assert!(params.gates.is_empty() && params.segments.intersect.is_empty());
         let expected = Confidence { level: 0.95, resamples: 1000, min_rows: 30 };
         assert_eq!(params.how_sure(), expected);
-        let expected = Effort { repeats: 5, max_rows: 1000, grid: 10, grid_rows: 200 };
+        let expected =
+            Effort { repeats: 5, max_rows: 1000, grid: 10, grid_rows: 200, contribution_rows: 200 };
         assert_eq!(params.effort(), expected);
     }
 

@@ -19,13 +19,13 @@ const CATEGORIES: Type = Type::Int(1, 1000);
 const FILL: &str = "what `impute = \"constant\"` puts in";
 const INDICATOR: &str = "true: a column that has missing values in training gets another, `NAME is missing`, of 0 and 1";
 
-/// The transforms of all columns; `scale` is the learner's default for numbers.
-pub(super) fn declare(scale: &'static str) -> Type {
+/// The transforms of all columns; `scale` is the learner's default for numbers, `encode` for texts.
+pub(super) fn declare(scale: &'static str, encode: &'static str) -> Type {
     let doc = "pairs of columns, `[\"a\", \"b\"]`: the product of two numbers, a number per \
                category, or a category per pair of categories, named `a:b`";
     Type::Record(vec![
         Param::new("numeric", numeric(scale), json!({}), "columns of numbers and truth values"),
-        Param::new("categorical", categorical(), json!({}), "columns of texts"),
+        Param::new("categorical", categorical(encode), json!({}), "columns of texts"),
         Param::new("columns", column().map(), json!({}), "single columns, where they differ"),
         Param::new("interactions", Type::Text.list().list(), json!([]), doc),
     ])
@@ -59,7 +59,7 @@ fn numeric(scale: &'static str) -> Type {
     ])
 }
 
-fn categorical() -> Type {
+fn categorical(encode: &'static str) -> Type {
     Type::Record(vec![
         Param::new(
             "impute",
@@ -73,7 +73,7 @@ fn categorical() -> Type {
         Param::new(
             "encode",
             ENCODINGS,
-            "one_hot",
+            encode,
             "one_hot: a number per category, all 0 for an unseen one; ordinal: its place, -1; code: \
              its place, for trees that split categories into sets; target: the target's mean",
         ),

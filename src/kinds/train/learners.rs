@@ -12,8 +12,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::ml::learn::boosting::GradientBoosting;
+use crate::ml::learn::elastic_net::ElasticNet;
 use crate::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
+use crate::ml::learn::linear_svm::LinearSvm;
 use crate::ml::learn::logistic::LogisticRegression;
+use crate::ml::learn::naive_bayes::NaiveBayes;
 use crate::ml::learn::{CategoricalRule, ClassWeight, FeatureHints};
 use crate::ml::training::Learner;
 
@@ -23,18 +26,32 @@ pub(super) struct Declared {
     pub(super) name: &'static str,
     /// How numbers are scaled unless something else is asked for.
     pub(super) scale: &'static str,
+    /// How texts are encoded unless something else is asked for.
+    pub(super) encode: &'static str,
     /// The parameters of its own.
     pub(super) params: fn() -> Vec<Param>,
 }
 
 /// All learners.
 pub(super) const DECLARED: &[Declared] = &[
-    Declared { name: "logistic_regression", scale: "standard", params: logistic },
-    Declared { name: "decision_tree", scale: "none", params: || tree(6, 20) },
-    Declared { name: "random_forest", scale: "none", params: || forest(true) },
-    Declared { name: "extra_trees", scale: "none", params: || forest(false) },
-    Declared { name: "gradient_boosting", scale: "none", params: boosting },
+    declared("logistic_regression", "standard", "one_hot", logistic),
+    declared("elastic_net", "standard", "one_hot", elastic_net),
+    declared("linear_svm", "standard", "one_hot", linear_svm),
+    declared("naive_bayes", "none", "code", naive_bayes),
+    declared("decision_tree", "none", "one_hot", || tree(6, 20)),
+    declared("random_forest", "none", "one_hot", || forest(true)),
+    declared("extra_trees", "none", "one_hot", || forest(false)),
+    declared("gradient_boosting", "none", "one_hot", boosting),
 ];
+
+const fn declared(
+    name: &'static str,
+    scale: &'static str,
+    encode: &'static str,
+    params: fn() -> Vec<Param>,
+) -> Declared {
+    Declared { name, scale, encode, params }
+}
 
 #[derive(Deserialize)]
 struct LogisticParams {
@@ -44,6 +61,37 @@ struct LogisticParams {
     max_iter: u32,
     tol: f64,
     fit_intercept: bool,
+}
+
+#[derive(Deserialize)]
+struct ElasticNetParams {
+    #[serde(rename = "C")]
+    c: f64,
+    l1_ratio: f64,
+    class_weight: ClassWeight,
+    max_iter: u32,
+    tol: f64,
+    fit_intercept: bool,
+}
+
+#[derive(Deserialize)]
+struct LinearSvmParams {
+    #[serde(rename = "C")]
+    c: f64,
+    class_weight: ClassWeight,
+    max_iter: u32,
+    tol: f64,
+    fit_intercept: bool,
+    intercept_scaling: f64,
+    cv: u32,
+}
+
+#[derive(Deserialize)]
+struct NaiveBayesParams {
+    var_smoothing: f64,
+    alpha: f64,
+    fit_prior: bool,
+    class_weight: ClassWeight,
 }
 
 #[derive(Deserialize)]
@@ -85,8 +133,13 @@ struct ForestParams {
 }
 
 fn logistic() -> Vec<Param> {
+    linear("the inverse strength of the L2 penalty")
+}
+
+/// What all learners of a line take; `c` says what `C` is.
+fn linear(c: &'static str) -> Vec<Param> {
     vec![
-        Param::new("C", Type::Float(1e-9, 1e9), 1.0, "the inverse strength of the L2 penalty"),
+        Param::new("C", Type::Float(1e-9, 1e9), 1.0, c),
         Param::new("max_iter", Type::Int(1, 10_000), 100, "the most steps of Newton's method"),
         Param::new(
             "tol",
@@ -95,6 +148,45 @@ fn logistic() -> Vec<Param> {
             "done when no entry of the gradient, per unit of weight, is larger",
         ),
         Param::new("fit_intercept", Type::Bool, true, "whether there is an intercept"),
+    ]
+}
+
+fn elastic_net() -> Vec<Param> {
+    let mut params = linear("the inverse strength of the penalty");
+    let doc =
+        "the share of the L1 penalty, which leaves features out: 0 is L2 alone, 1 is L1 alone";
+    params.insert(1, Param::new("l1_ratio", Type::Float(0.0, 1.0), 0.5, doc));
+    params
+}
+
+fn linear_svm() -> Vec<Param> {
+    let mut params = linear("the inverse strength of the L2 penalty");
+    params.extend([
+        Param::new(
+            "intercept_scaling",
+            Type::Float(1e-6, 1e6),
+            1.0,
+            "the larger it is, the less the intercept is penalised",
+        ),
+        Param::new(
+            "cv",
+            Type::Int(2, 100),
+            5,
+            "margins become probabilities by the margins of so many folds, each of a machine that \
+             has not seen it",
+        ),
+    ]);
+    params
+}
+
+fn naive_bayes() -> Vec<Param> {
+    let smoothing = "the part of the largest variance of a number that is added to every variance";
+    let alpha = "what is added to the count of each category of `encode = \"code\"`";
+    let prior = "true: classes are as frequent as in training; false: equally frequent";
+    vec![
+        Param::new("var_smoothing", Type::Float(0.0, 1e9), 1e-9, smoothing),
+        Param::new("alpha", Type::Float(1e-10, 1e9), 1.0, alpha),
+        Param::new("fit_prior", Type::Bool, true, prior),
     ]
 }
 
@@ -205,6 +297,31 @@ pub(super) fn read(name: &str, context: &Context<'_>) -> anyhow::Result<Learner>
             let params = LogisticRegression { c, class_weight, max_iter, tol, fit_intercept };
             Ok(Learner::LogisticRegression(params))
         }
+        "elastic_net" => {
+            let ElasticNetParams { c, l1_ratio, class_weight, max_iter, tol, fit_intercept } =
+                context.params()?;
+            let params = ElasticNet { c, l1_ratio, class_weight, max_iter, tol, fit_intercept };
+            Ok(Learner::ElasticNet(params))
+        }
+        "linear_svm" => {
+            let params: LinearSvmParams = context.params()?;
+            Ok(Learner::LinearSvm(LinearSvm {
+                c: params.c,
+                class_weight: params.class_weight,
+                max_iter: params.max_iter,
+                tol: params.tol,
+                fit_intercept: params.fit_intercept,
+                intercept_scaling: params.intercept_scaling,
+                cv: params.cv,
+            }))
+        }
+        "naive_bayes" => {
+            let NaiveBayesParams { var_smoothing, alpha, fit_prior, class_weight } =
+                context.params()?;
+            let hints = FeatureHints::default();
+            let params = NaiveBayes { var_smoothing, alpha, fit_prior, class_weight, hints };
+            Ok(Learner::NaiveBayes(params))
+        }
         "decision_tree" => Ok(Learner::DecisionTree(read_tree(context)?)),
         "random_forest" | "extra_trees" => {
             let ForestParams { n_estimators, max_features, bootstrap } = context.params()?;
@@ -274,6 +391,9 @@ mod tests {
             assert_eq!(Params::deserialize(&checked).unwrap().learner, learner);
             let is_read = match learner {
                 "logistic_regression" => LogisticParams::deserialize(&checked).is_ok(),
+                "elastic_net" => ElasticNetParams::deserialize(&checked).is_ok(),
+                "linear_svm" => LinearSvmParams::deserialize(&checked).is_ok(),
+                "naive_bayes" => NaiveBayesParams::deserialize(&checked).is_ok(),
                 "decision_tree" => TreeParams::deserialize(&checked).is_ok(),
                 "gradient_boosting" => {
                     BoostingParams::deserialize(&checked).is_ok()

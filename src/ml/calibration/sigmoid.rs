@@ -48,18 +48,26 @@ pub fn log_odds(probability: f64) -> f64 {
 struct Rows {
     log_odds: Vec<f64>,
     targets: Vec<f64>,
+    weights: Vec<f64>,
 }
 
 impl Sigmoid {
     /// Fits it to probabilities and whether each row was positive; both classes are there.
     pub(super) fn fit(probabilities: &[f64], labels: &[bool]) -> Sigmoid {
-        let n_positive = labels.iter().filter(|label| **label).count() as f64;
-        let n_negative = labels.len() as f64 - n_positive;
+        let log_odds = probabilities.iter().map(|p| log_odds(*p)).collect();
+        Sigmoid::fit_weighted(log_odds, labels, vec![1.0; labels.len()])
+    }
+
+    /// Fits it to scores, one per row, whether each row was positive and how much it counts; both
+    /// classes are there. What it is then applied to are such scores in place of log-odds.
+    pub fn fit_weighted(log_odds: Vec<f64>, labels: &[bool], weights: Vec<f64>) -> Sigmoid {
+        let [mut n_negative, mut n_positive] = [0.0, 0.0];
+        for (label, weight) in labels.iter().zip(&weights) {
+            *(if *label { &mut n_positive } else { &mut n_negative }) += weight;
+        }
         let [low, high] = [1.0 / (n_negative + 2.0), (n_positive + 1.0) / (n_positive + 2.0)];
-        let rows = Rows {
-            log_odds: probabilities.iter().map(|p| log_odds(*p)).collect(),
-            targets: labels.iter().map(|label| if *label { high } else { low }).collect(),
-        };
+        let targets = labels.iter().map(|label| if *label { high } else { low }).collect();
+        let rows = Rows { log_odds, targets, weights };
         let mut at = Sigmoid { a: 0.0, b: libm::log((n_negative + 1.0) / (n_positive + 1.0)) };
         let mut loss = rows.loss(at);
         for _ in 0..MAX_STEPS {
@@ -98,11 +106,11 @@ impl Rows {
     /// The cross-entropy to the targets, summed in the order of the rows.
     fn loss(&self, at: Sigmoid) -> f64 {
         let mut sum = 0.0;
-        for (f, t) in self.log_odds.iter().zip(&self.targets) {
+        for ((f, t), weight) in self.log_odds.iter().zip(&self.targets).zip(&self.weights) {
             let z = at.a * f + at.b;
             // ln(1 + exp(-|z|)) overflows on neither side.
             let rest = libm::log1p(libm::exp(-z.abs()));
-            sum += if z >= 0.0 { t * z + rest } else { (t - 1.0) * z + rest };
+            sum += weight * if z >= 0.0 { t * z + rest } else { (t - 1.0) * z + rest };
         }
         sum
     }
@@ -111,16 +119,18 @@ impl Rows {
     fn step(&self, at: Sigmoid) -> Option<Sigmoid> {
         let (mut h_aa, mut h_ab, mut h_bb) = (RIDGE, 0.0, RIDGE);
         let (mut g_a, mut g_b) = (0.0, 0.0);
-        for (f, t) in self.log_odds.iter().zip(&self.targets) {
+        let mut total = 0.0;
+        for ((f, t), weight) in self.log_odds.iter().zip(&self.targets).zip(&self.weights) {
             let p = sigmoid(-(at.a * f + at.b));
-            let curve = p * (1.0 - p);
+            let curve = weight * (p * (1.0 - p));
             h_aa += f * f * curve;
             h_ab += f * curve;
             h_bb += curve;
-            g_a += f * (t - p);
-            g_b += t - p;
+            g_a += weight * (f * (t - p));
+            g_b += weight * (t - p);
+            total += weight;
         }
-        let most = TOLERANCE * self.targets.len() as f64;
+        let most = TOLERANCE * total;
         if g_a.abs() <= most && g_b.abs() <= most {
             return None;
         }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Rows;
+use super::contributions::{Contributions, sum_up};
 use crate::ml::metrics::Curve;
 use crate::ml::model::{FeatureKind, Model, ModelFeature};
 use crate::ml::random::Random;
@@ -34,6 +35,8 @@ pub struct Effort {
     pub grid: usize,
     /// The most rows that the mean probability is of; of more, those at equal steps.
     pub grid_rows: usize,
+    /// The most rows whose answers are taken apart; of more, those at equal steps.
+    pub contribution_rows: usize,
 }
 
 /// `importance.json`: what a model looks at.
@@ -53,6 +56,11 @@ pub struct Document {
     pub partial_dependence_rows: usize,
     /// The features in the order of the model.
     pub partial_dependence: Vec<Dependence>,
+    /// What the features add to its answers; `None` with the reason beside it.
+    pub contributions: Option<Contributions>,
+    /// Why nothing is known of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_contributions: Option<String>,
 }
 
 /// How much a model needs a feature.
@@ -98,6 +106,7 @@ pub fn look(
         Some(whole) => (Some(whole), permute(&sample, whole, effort.repeats, seed_of)?),
     };
     let few = Sample::new(model, rows, effort.grid_rows)?;
+    let contributions = sum_up(model, &Sample::new(model, rows, effort.contribution_rows)?.table);
     Ok(Document {
         format: FORMAT,
         variant: variant.to_owned(),
@@ -106,6 +115,8 @@ pub fn look(
         importances,
         partial_dependence_rows: few.table.rows(),
         partial_dependence: depend(&few, rows.table, effort.grid)?,
+        no_contributions: contributions.as_ref().err().cloned(),
+        contributions: contributions.ok(),
     })
 }
 

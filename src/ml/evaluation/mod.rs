@@ -8,6 +8,7 @@
 pub mod baseline;
 pub mod certainty;
 pub mod comparison;
+pub mod contributions;
 pub mod curves;
 mod deciding;
 pub mod document;

@@ -192,6 +192,14 @@ impl Encoder {
         self.features.iter().flat_map(Feature::encoded_names).chain(joined).collect()
     }
 
+    /// Whose numbers follow each other, and how many each has: the features by their names, then
+    /// the interactions, as `left:right`.
+    pub fn widths(&self) -> Vec<(String, usize)> {
+        let of_feature = |feature: &Feature| (feature.name.clone(), feature.width());
+        let joined = self.joined().map(|(joined, _, right)| (joined.name(), joined.width(right)));
+        self.features.iter().map(of_feature).chain(joined).collect()
+    }
+
     /// For each number of a row: of how many categories it is the code (0, 1, … or NaN); `None`
     /// for one that is no code. Codes have no order: a tree may split them into any two sets.
     pub fn category_counts(&self) -> Vec<Option<u32>> {

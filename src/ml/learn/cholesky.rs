@@ -28,6 +28,18 @@ impl Symmetric {
         &mut self.lower[start..=start + i]
     }
 
+    /// The entry of row i and column j.
+    pub(super) fn at(&self, i: usize, j: usize) -> f64 {
+        self.row(i.max(j))[i.min(j)]
+    }
+
+    /// Adds `factor` times the column j to a vector.
+    pub(super) fn add_column(&self, j: usize, factor: f64, sum: &mut [f64]) {
+        for (i, sum) in sum.iter_mut().enumerate() {
+            *sum += factor * self.at(i, j);
+        }
+    }
+
     /// Adds another matrix of the same size.
     pub(super) fn add(&mut self, other: &Symmetric) {
         for (a, b) in self.lower.iter_mut().zip(&other.lower) {

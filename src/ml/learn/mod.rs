@@ -8,13 +8,18 @@
 //! Knows encoded rows of numbers and a truth value per row; no table, no column, no file.
 
 mod abreast;
+pub mod bayes;
 mod bins;
 pub mod boosting;
 mod cholesky;
 pub mod document;
+pub mod elastic_net;
 pub mod forest;
 mod grow;
+pub mod linear_svm;
 pub mod logistic;
+pub mod naive_bayes;
+mod objective;
 pub mod shap;
 mod split;
 mod sums;
@@ -31,6 +36,7 @@ use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2};
 use serde::Deserialize;
 
+use bayes::Bayes;
 use tree::Tree;
 
 /// Encoded rows, whether each is positive, and optional weights: linfa's dataset.
@@ -172,6 +178,8 @@ pub enum Predictor {
     Trees(Trees),
     /// Log-odds that are a sum of the trees' leaves.
     Boosted(Boosted),
+    /// Log-odds that are a sum of what single features say.
+    Bayes(Bayes),
 }
 
 /// No coefficient is larger: log-odds are then finite for all encoded rows.
@@ -233,6 +241,7 @@ impl Predictor {
             Predictor::Linear(linear) => sigmoid(linear.log_odds(row)),
             Predictor::Trees(Trees(trees)) => sum_of(0.0, trees) / trees.len() as f64,
             Predictor::Boosted(Boosted { base, trees }) => sigmoid(sum_of(*base, trees)),
+            Predictor::Bayes(bayes) => sigmoid(bayes.log_odds(row)),
         }
     }
 
@@ -243,12 +252,14 @@ impl Predictor {
             sums.fill(start);
             abreast::add_values(trees, rows, width, sums);
         };
-        match self {
-            Predictor::Linear(linear) => {
-                for (row, probability) in rows.chunks(width.max(1)).zip(probabilities) {
-                    *probability = sigmoid(linear.log_odds(row));
-                }
+        let each = |log_odds: &dyn Fn(&[f64]) -> f64, probabilities: &mut [f64]| {
+            for (i, probability) in probabilities.iter_mut().enumerate() {
+                *probability = sigmoid(log_odds(&rows[i * width..(i + 1) * width]));
             }
+        };
+        match self {
+            Predictor::Linear(linear) => each(&|row| linear.log_odds(row), probabilities),
+            Predictor::Bayes(bayes) => each(&|row| bayes.log_odds(row), probabilities),
             Predictor::Trees(Trees(trees)) => {
                 sum_up(0.0, trees, probabilities);
                 probabilities.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
@@ -263,7 +274,7 @@ impl Predictor {
     /// What each encoded feature adds to the margin of a row, and what there is without any: their
     /// sum is the margin. The margin of trees that are averaged is the probability, of the others
     /// the log-odds. Exact for linear predictors, where a feature adds its coefficient times its
-    /// number, and SHAP values for trees.
+    /// number, and for naive Bayes, where it adds what it says; SHAP values for trees.
     ///
     /// # Errors
     /// Why the trees cannot be explained.
@@ -285,7 +296,15 @@ impl Predictor {
                 explanation.base += base;
                 Ok(explanation)
             }
+            Predictor::Bayes(bayes) => {
+                Ok(Explanation { base: bayes.base, parts: bayes.parts(row) })
+            }
         }
+    }
+
+    /// Whether its margin is a probability; else it is log-odds.
+    pub fn averages(&self) -> bool {
+        matches!(self, Predictor::Trees(_))
     }
 
     /// Whether the numbers of a predictor are such that every probability is one; whether it fits
@@ -319,6 +338,7 @@ impl Predictor {
                 let what = format!("within {LARGEST}");
                 trees.iter().try_for_each(|tree| tree.check_values(is_sound, &what))
             }
+            Predictor::Bayes(bayes) => bayes.check(width),
         }
     }
 }

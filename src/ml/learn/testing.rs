@@ -25,6 +25,21 @@ pub(super) fn dataset(n_rows: usize, width: usize) -> Dataset {
     Dataset::new(x, Array1::from_vec(targets))
 }
 
+/// The rows of `tests/golden/linear.py`: the same without a feature that repeats another.
+pub(super) fn unrepeated() -> Dataset {
+    let mut data = dataset(600, 6);
+    for (i, mut row) in data.records.rows_mut().into_iter().enumerate() {
+        row[3] = unit(i as u64, 202) * 4.0 - 2.0;
+    }
+    data
+}
+
+/// The dataset, with the weights of the golden scripts where they are asked for.
+pub(super) fn weighted(data: &Dataset, is_weighted: bool) -> Dataset {
+    let weights = (0..data.targets.len()).map(|i| (1 + i % 3) as f32).collect();
+    if is_weighted { data.clone().with_weights(weights) } else { data.clone() }
+}
+
 /// The same with holes in the first feature, codes of categories in the fifth, and no feature that
 /// says the same as another.
 pub(super) fn holed(n_rows: usize) -> Dataset {

@@ -1,8 +1,13 @@
 //! Tests of the service: a small package, and requests without a socket (but for
 //! `socket`, `hostile` and `drain`).
 
+mod any;
+mod batch;
+mod doors;
 mod drain;
+mod explain;
 mod hostile;
+mod policy;
 mod routes;
 mod socket;
 mod strictness;

@@ -20,11 +20,14 @@ fn the_content_type_must_be_json() {
         "application/json",
         "application/json; charset=utf-8",
         "Application/JSON;charset=\"UTF-8\"",
+        "application/json; profile=x; charset=utf8",
     ];
     for ty in accepted {
         assert_eq!(send(Some(ty)), 200, "{ty}");
     }
-    for ty in ["text/plain", "application/jsonp", "application/json; charset=utf-16", ""] {
+    for ty in
+        ["text/plain", "application/jsonp", "application/json; charset=utf-16", "text/csv", ""]
+    {
         assert_eq!(send(Some(ty)), 415, "{ty}");
     }
     assert_eq!(send(None), 415);

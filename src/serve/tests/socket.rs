@@ -171,6 +171,28 @@ fn a_stalled_body_gets_a_408() {
 }
 
 #[test]
+fn a_batch_whose_body_stalls_ends_without_its_last_chunk() {
+    let dir = small_package();
+    let body_timeout = Duration::from_millis(100);
+    let service = Running::start(dir.path(), Options { body_timeout, ..Options::default() });
+    let head = "POST /predict/batch HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n";
+    let line = format!("{GOOD}\n");
+    let begun = format!("{head}{:x}\r\n{line}\r\n", line.len());
+    let mut stream = service.connect();
+    stream.write_all(begun.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("{\"row\":1,"), "{text}");
+    assert!(!text.ends_with("0\r\n\r\n"), "{text}");
+    let (_, whole) = service.ask(&format!("{begun}0\r\n\r\n"));
+    assert!(whole.ends_with("0\r\n\r\n"), "{whole}");
+    // A header that never comes has a status of its own.
+    let csv = head.replace("application/x-ndjson", "text/csv");
+    assert_eq!(service.ask(&format!("{csv}3\r\nage\r\n")).0, 408);
+}
+
+#[test]
 fn a_request_in_flight_is_answered_after_the_stop() {
     let dir = small_package();
     let mut service = Running::start(dir.path(), Options::default());

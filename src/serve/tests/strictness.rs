@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{GOOD, Service, check, field, with};
 use crate::ml::cell::Cell;
 use crate::ml::package::tests::small_package;
-use crate::serve::validation::{Rows, Validator};
+use crate::serve::policy::Policy;
+use crate::serve::validation::{Row, Rows, Validator};
 
 #[test]
 fn a_record_is_predicted() {
@@ -156,6 +157,14 @@ fn a_body_that_is_not_json_is_malformed() {
         deeper.into(),
         b"1e400".to_vec(),
         b"'a'".to_vec(),
+        GOOD.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        // Halves of surrogate pairs where nobody looks: in a key, in an unknown field.
+        GOOD.replacen('{', "{\"\\ud800\": 1, ", 1).into(),
+        GOOD.replacen('{', "{\"zip\": [\"a\\udc00\"], ", 1).into(),
+        with("plan", "\"\\ud83d\\ud83d\"").into(),
+        format!("[{GOOD},]").into(),
+        b"{\"age\": 24".to_vec(),
+        b"\0".to_vec(),
     ];
     for body in bodies {
         let (status, answer) = Service::new().post(&body);
@@ -173,6 +182,30 @@ fn what_is_no_record_is_told_so() {
     }
     check("", 422, &[("missing", json!(["body"]))]);
     check(" \n", 422, &[("missing", json!(["body"]))]);
+}
+
+#[test]
+fn a_whole_pair_of_surrogates_and_an_escaped_backslash_are_text() {
+    check(with("plan", "\"\\ud83d\\ude00\""), 422, &[("literal_error", field("plan"))]);
+    check(with("plan", "\"\\\\ud83d\""), 422, &[("literal_error", field("plan"))]);
+}
+
+#[test]
+fn a_key_that_comes_twice_within_a_value_makes_that_value_no_better() {
+    check(with("age", "{\"a\": 1, \"a\": 2}"), 422, &[("int_type", field("age"))]);
+    let body = format!("[{}]", GOOD.replacen('{', "{\"plan\": \"gold\", ", 1));
+    check(body, 422, &[("duplicate_key", json!(["body", 0, "plan"]))]);
+}
+
+#[test]
+fn whole_numbers_that_a_model_cannot_hold_are_refused() {
+    for age in ["9007199254740993", "-9007199254740993", "123456789012345678901234567890"] {
+        let kind = if age.starts_with('-') { "greater_than_equal" } else { "less_than_equal" };
+        check(with("age", age), 422, &[(kind, field("age"))]);
+    }
+    check(with("charge", "-0.0"), 422, &[("greater_than_equal", field("charge"))]);
+    check(with("age", &"1".repeat(64)), 422, &[("less_than_equal", field("age"))]);
+    check(with("age", &"1".repeat(65)), 400, &[("json_invalid", field("age"))]);
 }
 
 #[test]
@@ -222,7 +255,7 @@ proptest! {
             );
             validator.read(body.as_bytes())
         });
-        if let Ok(Rows::One(row)) = service {
+        if let Ok(Rows::One(Row { cells: row, .. })) = service {
             let Cell::Number(age) = row[0] else { panic!("{row:?}") };
             prop_assert!(age.fract() == 0.0 && (1.0..=72.0).contains(&age));
             if let Cell::Number(charge) = row[1] {
@@ -246,6 +279,6 @@ proptest! {
 thread_local! {
     static SMALL: Validator = {
         let package = crate::ml::package::Package::load(small_package().path()).unwrap();
-        Validator::new(package.schema())
+        Validator::new(package.schema(), Policy::default())
     };
 }

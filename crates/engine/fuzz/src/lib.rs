@@ -6,7 +6,8 @@ use std::fs;
 use engine::build::Kinds;
 use engine::canonical;
 use engine::digest::Digest;
-use engine::error::Error;
+use engine::error::{Error, Mistakes};
+use engine::export;
 use engine::graph::Graph;
 use engine::kind::{Arity, Context, FILE, Input, Kind, Output};
 use engine::params::{Param, Type};
@@ -54,10 +55,12 @@ impl Kind for Idle {
 
 static KINDS: Kinds = &[&Idle];
 
-/// Loads a project from one text: `pipeline.toml`, then stage files, each behind `---- NAME`.
+/// Loads a project from one text: `pipeline.toml`, then stage files, each behind `---- NAME`. What
+/// is loaded means the same the second time, and rests on nothing that comes behind it.
 ///
 /// # Panics
-/// When a mistake has a place outside of its source, or the project cannot be written.
+/// When it does not, when a mistake has a place outside of its source, or when the project cannot
+/// be written.
 pub fn load(text: &str) {
     let dir =
         tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
@@ -80,14 +83,27 @@ pub fn load(text: &str) {
     }
     fs::write(&place, &part).expect("a file");
     let request = Request { root: dir.path().to_owned(), ..Request::default() };
-    if let Err(Error::Config(mistakes)) = project::load(&request, KINDS) {
-        for diagnostic in &mistakes.diagnostics {
-            assert!(!diagnostic.message.is_empty());
-            let Some(place) = &diagnostic.place else { continue };
-            let text = &mistakes.sources.get(place.source).text;
-            assert!(text.get(place.span.clone()).is_some(), "{diagnostic:?} in {text:?}");
-            mistakes.sources.locate(place);
+    match project::load(&request, KINDS) {
+        Ok((_, graph)) => {
+            for id in graph.ids() {
+                assert!(graph.stage(id).needs().iter().all(|need| need.0 < id.0), "{text:?}");
+            }
+            let again = project::load(&request, KINDS).expect("what is loaded is loaded again").1;
+            let ids = graph.ids().collect();
+            assert_eq!(export::json(&graph, &ids), export::json(&again, &ids), "{text:?}");
         }
+        Err(Error::Config(mistakes)) => check_places(&mistakes),
+        Err(_) => {}
+    }
+}
+
+fn check_places(mistakes: &Mistakes) {
+    for diagnostic in &mistakes.diagnostics {
+        assert!(!diagnostic.message.is_empty());
+        let Some(place) = &diagnostic.place else { continue };
+        let text = &mistakes.sources.get(place.source).text;
+        assert!(text.get(place.span.clone()).is_some(), "{diagnostic:?} in {text:?}");
+        mistakes.sources.locate(place);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
@@ -16,22 +17,27 @@ use super::words::{arguments, quoted, script};
 use super::{Params, Place, SHELL, taken, trace};
 use crate::data;
 use crate::files::{self, make_parent};
+use crate::interpreter::{self, Interpreter};
 use crate::kind::Context;
 use crate::observed::Observation;
 use crate::room::{HOME, PROGRAM, Room, WORK};
-use crate::surroundings::Tool;
+use crate::tool::Tool;
 
 /// The longest script that is an argument; a longer one is a file. The kernel takes no argument of
 /// 128 KiB.
 const MAX_SCRIPT_BYTES: usize = 100_000;
 /// The exit code of a shell that does not find a program.
 const NOT_FOUND: i32 = 127;
+/// The exit code of a shell that may not run a program.
+const REFUSED: i32 = 126;
 /// How long a program that failed is watched when it is run once more.
 const MAX_WATCHED: Duration = Duration::from_secs(60);
 /// Where it is written down what it asked for, in the room.
 const TRACE: &str = "trace";
 /// Where a long script is, in the room.
 const SCRIPT: &str = "script";
+/// What a program opens to ask a person.
+const TERMINAL: &str = "/dev/tty";
 /// How many files are told that it wrote instead of its outputs.
 const MAX_OTHERS: usize = 5;
 
@@ -43,7 +49,8 @@ pub(crate) struct Interrupted;
 /// Runs the program of a stage and moves its outputs to where they are taken.
 pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let Some(room) = &context.room else { bail!("a program needs a room") };
-    files::make_dirs(&room.dir.join(HOME))?;
+    let home = room.dir.join(HOME);
+    files::make_dirs(&home).with_context(|| format!("cannot make `{}`", home.display()))?;
     let attempt = Attempt::new(context, room)?;
     attempt.make_way()?;
     let launch = Launch {
@@ -56,8 +63,7 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         cancel: room.cancel,
         fence: attempt.fence.as_ref(),
     };
-    let ended = process::run(&launch)
-        .with_context(|| format!("cannot start `{}`", attempt.program.display()))?;
+    let ended = process::run(&launch).map_err(|error| attempt.not_started(error))?;
     room.observe(observation(&ended));
     if attempt.fence.as_ref().is_some_and(Fence::is_open) {
         (room.warn)("`hermetic` has no effect: this kernel has no Landlock");
@@ -68,12 +74,7 @@ pub(crate) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         End::Exited(status) if status.success() && taken.is_whole() => return Ok(()),
         End::Exited(status) if status.success() && taken.missing.is_empty() => String::new(),
         End::Exited(status) if status.success() => attempt.not_written(&taken.missing),
-        End::Exited(status) if status.code() == Some(NOT_FOUND) => format!(
-            "it ended with {}: most shells end so when a program cannot be found; name it under \
-             `tools`",
-            told(status)
-        ),
-        End::Exited(status) => format!("it ended with {}", told(status)),
+        End::Exited(status) => attempt.ended_with(status),
         End::TimedOut => {
             let limit = room.timeout.unwrap_or_default();
             format!("it was stopped, because it took longer than {}", shown(limit))
@@ -105,7 +106,7 @@ impl<'a> Attempt<'a> {
         let params: Params = context.params()?;
         let project = room.project;
         let tools = project.outside.tools(&project.root, &params.tools())?;
-        let dir = files::canonical(room.dir)?;
+        let dir = room.dir.to_owned();
         let work = dir.join(WORK);
         let paths = paths(&params, room)?;
         let mut words: Vec<_> = match &params.run {
@@ -114,7 +115,8 @@ impl<'a> Attempt<'a> {
                 let mut text = script(params.shell.as_deref().unwrap_or_default(), &paths);
                 if text.len() > MAX_SCRIPT_BYTES {
                     let file = dir.join(SCRIPT);
-                    files::write(&file, text.as_bytes())?;
+                    files::write(&file, text.as_bytes())
+                        .with_context(|| format!("cannot write `{}`", file.display()))?;
                     text = format!(". {}", quoted(&file.display().to_string()));
                 }
                 [SHELL, "-eu", "-c", &text].map(str::to_owned).to_vec()
@@ -130,7 +132,9 @@ impl<'a> Attempt<'a> {
                 let program = work.join(&first);
                 // Only an input: what else the word may lead to is not the engine's to change.
                 if room.laid.files.contains(Path::new(&first)) {
-                    files::set_mode(&program, PROGRAM)?;
+                    files::set_mode(&program, PROGRAM).with_context(|| {
+                        format!("cannot make `{}` a program", program.display())
+                    })?;
                 }
                 Some(program)
             }
@@ -154,22 +158,20 @@ impl<'a> Attempt<'a> {
                 bail!("its output `{output}` stands where its input `{input}` does");
             }
             let full = self.work.join(path);
-            make_parent(&full)?;
-            if place.is_dir {
-                files::make_dirs(&full)?;
-            }
+            let made = match place.is_dir {
+                true => files::make_dirs(&full),
+                // The working directory itself is there.
+                false if full.parent() == Some(&self.work) => Ok(()),
+                false => make_parent(&full),
+            };
+            made.with_context(|| format!("cannot make way for `{}`", full.display()))?;
         }
         Ok(())
     }
 
     /// The whole environment of the program, sorted by name.
     fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let mut dirs: Vec<PathBuf> = Vec::new();
-        for dir in self.tools.iter().map(Tool::dir) {
-            if !dirs.contains(&dir) {
-                dirs.push(dir);
-            }
-        }
+        let mut dirs = Tool::dirs(&self.tools);
         let home = self.dir.join(HOME);
         if dirs.is_empty() {
             // An empty PATH would mean the working directory.
@@ -192,6 +194,37 @@ impl<'a> Attempt<'a> {
         variables.extend(passed.filter_map(|name| Some((name.clone(), outside.variable(name)?))));
         variables.extend(self.params.environment.clone());
         Ok(variables.into_iter().collect())
+    }
+
+    /// What is told of a program that failed by itself.
+    fn ended_with(&self, status: ExitStatus) -> String {
+        let advice = match status.code() {
+            Some(NOT_FOUND) => {
+                ": most shells end so when a program cannot be found; name it under `tools`"
+            }
+            Some(REFUSED) if self.fence.is_some() => {
+                ": most shells end so when a program may not be run; a hermetic stage runs those \
+                 that are named under `tools`, and what runs them"
+            }
+            _ => "",
+        };
+        format!("it ended with {}{advice}", told(status))
+    }
+
+    /// What is told of a program that cannot be started.
+    fn not_started(&self, error: io::Error) -> anyhow::Error {
+        let why = format!("cannot start `{}`", self.program.display());
+        let interpreter = interpreter::of_file(&self.program).into_iter().next();
+        let Some(Interpreter { program, .. }) = interpreter else {
+            return anyhow::Error::new(error).context(why);
+        };
+        let is_tool = self.tools.iter().any(|tool| tool.path == Path::new(&program));
+        let hint = match (Path::new(&program).exists(), self.fence.is_some() && !is_tool) {
+            (false, _) => format!("it begins with `#!{program}`, and there is no such program"),
+            (true, true) => format!("it begins with `#!{program}`: name that under `tools`"),
+            (true, false) => return anyhow::Error::new(error).context(why),
+        };
+        anyhow::anyhow!("{why}: {error}\nhint: {hint}")
     }
 
     fn not_written(&self, missing: &[String]) -> String {
@@ -228,8 +261,14 @@ impl<'a> Attempt<'a> {
             tools: &self.tools,
             fence: self.fence.as_ref(),
         };
-        let mut advice = scene.advice(&format!("{}\n{}", ended.stderr, ended.stdout));
-        if advice.is_empty() && matches!(ended.end, End::Exited(_)) {
+        let said = format!("{}\n{}", ended.stderr, ended.stdout);
+        if said.contains(TERMINAL) {
+            text.push_str(
+                "\nhint: a stage has no terminal: make what it asks for an input or a variable",
+            );
+        }
+        let mut advice = scene.advice(&said);
+        if advice.is_empty() && self.room.is_last && matches!(ended.end, End::Exited(_)) {
             advice = scene.advice_on(&self.asked_in_vain());
         }
         for advice in advice {
@@ -241,31 +280,31 @@ impl<'a> Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// What a hermetic program asked for in vain: it is run once more and watched, where that can
-    /// be done.
+    /// What a hermetic program asked for in vain: after its last attempt it is run once more and
+    /// watched, where that can be done.
     fn asked_in_vain(&self) -> Vec<PathBuf> {
         let Some(fence) = self.fence.as_ref().filter(|fence| !fence.is_open()) else {
             return Vec::new();
         };
         let outside = &self.room.project.outside;
         let watcher = outside.tools(&self.room.project.root, &[trace::WATCHER.to_owned()]);
-        let watcher = watcher.ok().and_then(|tools| tools.into_iter().next());
-        let (Some(watcher), Ok(environment)) = (watcher, self.environment()) else {
+        let (Ok(watcher), Ok(environment)) = (watcher, self.environment()) else {
             return Vec::new();
         };
         let log = self.dir.join(TRACE);
         if files::write(&log, b"").is_err() {
             return Vec::new();
         }
+        let fence = fence.with(watcher.iter().flat_map(Tool::parts));
         let launch = Launch {
-            program: &watcher.path,
+            program: &watcher[0].path,
             arguments: &trace::arguments(&log, &self.program, &self.arguments),
             dir: &self.work,
             room: &self.dir,
             environment: &environment,
             timeout: Some(self.room.timeout.map_or(MAX_WATCHED, |limit| limit.min(MAX_WATCHED))),
             cancel: self.room.cancel,
-            fence: Some(fence),
+            fence: Some(&fence),
         };
         // Whatever became of it, what it asked for is written down.
         let _ = process::run(&launch);

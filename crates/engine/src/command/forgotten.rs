@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::fence::Fence;
 use crate::files;
-use crate::surroundings::Tool;
+use crate::tool::Tool;
 
 /// How many are told.
 const MAX_TOLD: usize = 5;

@@ -10,13 +10,16 @@ mod capture;
 mod family;
 mod fence;
 mod forgotten;
+mod mark;
 mod process;
+mod start;
 mod taken;
 mod telling;
 mod trace;
 mod words;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -24,8 +27,9 @@ use serde_json::Value;
 use crate::canonical;
 use crate::digest::Digest;
 use crate::kind::{ANY, Arity, Context, DIRECTORY, FILE, Input, Kind, Output};
+use crate::own;
 use crate::params::{Complaint, Param, Step, Type};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, is_path};
 use words::Piece;
 
 pub use family::{kill_all, terminate};
@@ -194,6 +198,11 @@ impl Kind for Command {
                 wrong.push(Complaint::about("run", "expected a program").hinted(hint));
             }
             _ => {}
+        }
+        for (i, name) in params.tools.iter().enumerate().filter(|(_, name)| is_path(name)) {
+            let place = vec![Step::Key("tools".to_owned()), Step::Item(i)];
+            let told = own::complaint(Path::new(name));
+            wrong.extend(told.map(|message| Complaint::at(place, message).hinted(own::HINT)));
         }
         if params.outputs.is_empty() {
             let message = "expected at least one output: what yields nothing cannot be cached";

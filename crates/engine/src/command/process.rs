@@ -5,21 +5,25 @@
 //! a grace SIGKILL. A family never outlives the program that leads it: whatever it left behind is
 //! killed before the program is reaped, while its number cannot yet be another's.
 
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open, waitid,
+    waitpid,
+};
 
 use super::capture::Capture;
 use super::family::{self, Family};
 use super::fence::Fence;
+use super::start::{Started, start};
 
 /// How long a family may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
@@ -66,8 +70,7 @@ pub(crate) struct Ended {
 pub(crate) fn run(launch: &Launch<'_>) -> io::Result<Ended> {
     family::adopt_orphans();
     let started = Instant::now();
-    let child = spawn_settled(launch)?;
-    let mut running = Running::new(child, launch.room, started)?;
+    let mut running = Running::new(start_settled(launch)?, launch.room, started)?;
     let end = running.wait(launch)?;
     let stdout = std::mem::take(&mut running.stdout.capture).text();
     let stderr = std::mem::take(&mut running.stderr.capture).text();
@@ -76,48 +79,30 @@ pub(crate) fn run(launch: &Launch<'_>) -> io::Result<Ended> {
 
 /// Starts a program that may have been written a moment ago. Another thread that starts one of its
 /// own meanwhile holds what was open for writing until that has begun, and such a file cannot run.
-fn spawn_settled(launch: &Launch<'_>) -> io::Result<Child> {
+fn start_settled(launch: &Launch<'_>) -> io::Result<Started> {
     const MAX_ATTEMPTS: usize = 50;
     const PAUSE: Duration = Duration::from_millis(10);
     for _ in 1..MAX_ATTEMPTS {
-        match spawn(launch) {
+        match start(launch) {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
                 std::thread::sleep(PAUSE);
             }
-            spawned => return spawned,
+            started => return started,
         }
     }
-    spawn(launch)
-}
-
-fn spawn(launch: &Launch<'_>) -> io::Result<Child> {
-    let mut command = Command::new(launch.program);
-    command.args(launch.arguments).current_dir(launch.dir);
-    command.env_clear().envs(launch.environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let Some(fence) = launch.fence else { return command.spawn() };
-    // A fence holds for a thread and what it starts, for ever: so the thread is one of its own.
-    std::thread::scope(|scope| {
-        let spawned = scope.spawn(move || {
-            fence.enter()?;
-            command.spawn()
-        });
-        spawned.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it died")))
-    })
+    start(launch)
 }
 
 /// A stream of the program.
-struct Stream<T> {
-    pipe: Option<T>,
+struct Stream {
+    pipe: Option<PipeReader>,
     capture: Capture,
 }
 
-impl<T: Read + AsFd> Stream<T> {
-    fn new(pipe: Option<T>) -> io::Result<Stream<T>> {
-        if let Some(pipe) = &pipe {
-            ioctl_fionbio(pipe, true)?;
-        }
-        Ok(Stream { pipe, capture: Capture::default() })
+impl Stream {
+    fn new(pipe: PipeReader) -> io::Result<Stream> {
+        ioctl_fionbio(&pipe, true)?;
+        Ok(Stream { pipe: Some(pipe), capture: Capture::default() })
     }
 
     /// Takes all that is there, without waiting for more.
@@ -144,34 +129,31 @@ struct Stopping {
 
 /// A program that runs.
 struct Running {
-    child: Child,
+    pid: Pid,
     started: Instant,
     /// All its processes; `None` when it was waited for.
     family: Option<Family>,
     /// Readable when the program has ended; `None` when that was seen.
     ending: Option<OwnedFd>,
-    stdout: Stream<ChildStdout>,
-    stderr: Stream<ChildStderr>,
+    stdout: Stream,
+    stderr: Stream,
 }
 
 impl Running {
-    fn new(mut child: Child, room: &Path, started: Instant) -> io::Result<Running> {
-        let pid = Pid::from_child(&child);
-        let family = Family::new(pid, room.to_owned());
-        let mut streams = || -> io::Result<_> {
-            Ok((
-                pidfd_open(pid, PidfdFlags::empty())?,
-                Stream::new(child.stdout.take())?,
-                Stream::new(child.stderr.take())?,
-            ))
+    fn new(program: Started, room: &Path, started: Instant) -> io::Result<Running> {
+        let Started { pid, stdout, stderr, mark } = program;
+        let family = Family::new(pid, room.to_owned(), mark);
+        let streams = || -> io::Result<_> {
+            let ending = pidfd_open(pid, PidfdFlags::empty())?;
+            Ok((ending, Stream::new(stdout)?, Stream::new(stderr)?))
         };
         match streams() {
             Ok((ending, stdout, stderr)) => {
                 let ending = Some(ending);
-                Ok(Running { child, started, family: Some(family), ending, stdout, stderr })
+                Ok(Running { pid, started, family: Some(family), ending, stdout, stderr })
             }
             Err(error) => {
-                let _ = finish(&mut child, family);
+                let _ = finish(pid, family);
                 Err(error)
             }
         }
@@ -233,8 +215,8 @@ impl Running {
     /// Kills what is left of the family, reaps the program and takes the last of its output.
     fn end(&mut self) -> io::Result<ExitStatus> {
         let status = match self.family.take() {
-            Some(family) => finish(&mut self.child, family),
-            None => self.child.wait(),
+            Some(family) => finish(self.pid, family),
+            None => reap(self.pid),
         };
         self.stdout.drain();
         self.stderr.drain();
@@ -251,13 +233,24 @@ impl Drop for Running {
 }
 
 /// Ends a program and all that it started, and waits for it last.
-fn finish(child: &mut Child, family: Family) -> io::Result<ExitStatus> {
+fn finish(pid: Pid, family: Family) -> io::Result<ExitStatus> {
     // By its number, too: it may have gone to another group.
-    let _ = child.kill();
+    let _ = kill_process(pid, Signal::KILL);
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(Pid::from_child(child)), ended) {}
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), ended) {}
     let buried = family.bury();
-    let status = child.wait();
+    let status = reap(pid);
     family.forget();
     buried.and(status)
+}
+
+/// Waits for a program, whose number may be another's from then on.
+fn reap(pid: Pid) -> io::Result<ExitStatus> {
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(ExitStatus::from_raw(status.as_raw())),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }

@@ -3,8 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use engine::error::{Error, ExitCode};
-
 use crate::lab::Lab;
 
 /// A stage with a script and one output, `out`.
@@ -15,12 +13,6 @@ fn script(text: &str, more: &str) -> String {
 /// A lab with one stage `s`.
 fn lab(text: &str) -> Lab {
     Lab::new().stage("s", &script(text, ""))
-}
-
-/// Writes an executable file.
-fn executable(lab: &Lab, name: &str, text: &str) {
-    lab.write(name, text);
-    fs::set_permissions(lab.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
@@ -64,49 +56,6 @@ fn a_changed_variable_is_another_recipe_and_is_named() {
     assert_eq!(lab.run().reason("s"), "environment.CALLER: null -> x");
     lab.request.environment.push(("OTHER".to_owned(), "x".to_owned()));
     lab.run().expect("cached 1");
-}
-
-#[test]
-fn an_edited_tool_is_another_recipe() {
-    let lab = lab("own > out.txt");
-    executable(&lab, "bin/own", "#!/bin/sh\necho 1\n");
-    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./bin/own\"]");
-    lab.run().expect("ran 1");
-    lab.run().expect("cached 1");
-    executable(&lab, "bin/own", "#!/bin/sh\necho 2\n");
-    let ran = lab.run();
-    assert!(ran.reason("s").starts_with("tools../bin/own: "), "{}", ran.reason("s"));
-    assert_eq!(lab.read("outputs/s/out.txt"), "2\n");
-}
-
-#[test]
-fn a_directory_of_tools_counts_with_all_but_what_interpreters_leave() {
-    let lab = lab("own > out.txt");
-    executable(&lab, "venv/bin/own", "#!/bin/sh\necho 1\n");
-    lab.write("venv/lib/module.py", "1");
-    std::os::unix::fs::symlink("lib", lab.path("venv/lib64")).unwrap();
-    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"own\", \"./venv\"]");
-    lab.run().expect("ran 1");
-    lab.write("venv/lib/__pycache__/module.pyc", "cache");
-    lab.run().expect("cached 1");
-    lab.write("venv/lib/module.py", "2");
-    lab.run().expect("ran 1");
-}
-
-#[test]
-fn a_missing_tool_is_told_before_any_work() {
-    let tool = "[params]\ntools = [\"no-such-tool\", \"./nor/this\"]";
-    let lab = lab("echo x > out.txt").stage("a", "kind = \"text\"");
-    lab.edit("stages/s.toml", "[params]", tool);
-    let error = lab.try_run().unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::Missing);
-    let told = error.to_string();
-    assert!(
-        told.starts_with("the programs `./nor/this`, `no-such-tool` cannot be found"),
-        "{told}"
-    );
-    assert!(told.contains("\nhint: install them"), "{told}");
-    assert!(matches!(error, Error::Missing(_)) && !lab.path("outputs/a").exists());
 }
 
 #[test]
@@ -328,44 +277,27 @@ fn a_script_may_name_thousands_of_inputs() {
 }
 
 #[test]
+fn what_stages_write_is_neither_data_nor_a_tool() {
+    let text = "kind = \"command\"\ninputs.d = \"data.d\"\n[params]\nshell = \"x\"\n\
+                outputs.o = \"o\"\ntools = [\"sleep\", \".\", \"outputs/make/tool\"]\n";
+    let lab = Lab::new().more("[data]\nd = \"*/*/part.csv\"\n").stage("s", text);
+    let told = lab.mistakes();
+    assert_eq!(told.len(), 3, "{told:?}");
+    let expected = "pipeline.toml:5: `*/*/part.csv` finds what stages write in `outputs`, too; an \
+                    output of a stage is plugged in as `STAGE.PORT`";
+    assert!(told[0].starts_with(expected), "{told:?}");
+    assert!(
+        told[1].starts_with("stages/s.toml:6: `.` is the project with its `outputs`"),
+        "{told:?}"
+    );
+    assert!(told[2].starts_with("stages/s.toml:6: `outputs/make/tool` is what stages"), "{told:?}");
+}
+
+#[test]
 fn a_word_with_a_nul_is_a_mistake() {
     let text = "kind = \"command\"\n[params]\nrun = [\"a\", \"b\\u0000\"]\noutputs.o = \"o\"\n\
                 environment.A = \"\\u0000\"";
     let told = Lab::new().stage("s", text).mistakes();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].starts_with("stages/s.toml:3: no program can be given a text with a NUL"));
-}
-
-#[test]
-fn a_tool_that_path_cannot_name_is_told() {
-    let lab = lab("own > out.txt");
-    executable(&lab, "a:b/own", "#!/bin/sh\n");
-    lab.edit("stages/s.toml", "[params]", "[params]\ntools = [\"./a:b/own\"]");
-    let message = lab.run().expect("failed 1").failure("s").message.clone();
-    assert!(message.contains("cannot be on PATH, which is divided by `:`"), "{message}");
-}
-
-#[test]
-fn a_program_that_changes_during_a_run_gives_no_outcome_under_what_it_was() {
-    for tool in ["./bin/own", "./bin"] {
-        let own = |more: &str| {
-            format!(
-                "kind = \"command\"\n{more}\n[params]\nrun = [\"./bin/own\"]\ntools = [{tool:?}]\n\
-                 outputs.out = \"out.txt\"\n"
-            )
-        };
-        let lab = Lab::new();
-        let path = lab.path("bin/own").display().to_string();
-        let edit = format!("printf '#!/bin/sh\\necho new > out.txt\\n' > {path}; echo > out.txt");
-        let lab = lab
-            .stage("first", &own(""))
-            .stage("edit", &script(&edit, "after = [\"first\"]"))
-            .stage("then", &(own("after = [\"edit\"]") + "environment.X = \"1\"\n"));
-        lab.write("bin/own", "#!/bin/sh\necho old > out.txt\n");
-        crate::lab::make_executable(&lab.path("bin/own"));
-        let told = lab.run().failure("then").message.clone();
-        assert!(told.contains("changed during the run; run again"), "{told}");
-        lab.run().expect("ran 2, cached 1").ran(&["first", "then"]);
-        assert_eq!(lab.read("outputs/then/out.txt"), "new\n");
-    }
 }

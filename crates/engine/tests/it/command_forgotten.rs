@@ -5,7 +5,7 @@ use crate::lab::Lab;
 /// A hermetic stage whose script is an input, with `data/conf.ini` beside it that is none.
 fn forgetful(script: &str) -> Lab {
     let text = "kind = \"command\"\ninputs.s = \"data.script\"\n[params]\nhermetic = true\n\
-                run = [\"/bin/sh\", \"{s}\"]\noutputs.out = \"out.txt\"";
+                tools = [\"cat\"]\nrun = [\"/bin/sh\", \"{s}\"]\noutputs.out = \"out.txt\"";
     let lab = Lab::new().data("script", script).stage("s", text);
     lab.write("data/conf.ini", "[section]\n");
     lab.write("top.ini", "x");

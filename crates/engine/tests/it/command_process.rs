@@ -11,6 +11,7 @@ use engine::graph::Graph;
 use engine::observed::Observation;
 
 use crate::lab::Lab;
+use crate::process::Orders;
 use crate::ran::Ran;
 
 /// A lab with one stage `s`, a script that writes `out.txt`.
@@ -108,6 +109,29 @@ fn a_program_cannot_read_from_its_caller() {
     let lab = lab("if read line; then echo got > out.txt; else echo nothing > out.txt; fi");
     lab.run().expect("ran 1");
     assert_eq!(lab.read("outputs/s/out.txt"), "nothing\n");
+}
+
+#[test]
+fn a_program_has_no_descriptor_that_its_caller_left_open() {
+    let lab = lab("for n in 7 8 9; do [ ! -e /proc/$$/fd/$n ]; done; echo none > out.txt");
+    lab.edit("stages/s.toml", "tools = [\"sleep\"]", "");
+    lab.write("secret.txt", "x");
+    let secret = lab.path("secret.txt").display().to_string();
+    let open = format!("exec 7< {secret} 8> /dev/null 9>> {secret}; exec \"$0\" \"$@\"");
+    Orders::run(lab.root()).by_shell(&open).end().result();
+    assert_eq!(lab.read("outputs/s/out.txt"), "none\n");
+}
+
+#[test]
+fn a_program_that_asks_a_person_fails_at_once() {
+    let lab = lab("read answer < /dev/tty; echo $answer > out.txt");
+    lab.edit("stages/s.toml", "tools = [\"sleep\"]", "");
+    // In the foreground of a terminal, where one could type an answer.
+    let in_terminal = "timeout 30 script -qec \"$0 $*\" /dev/null < /dev/null";
+    let ended = Orders::run(lab.root()).by_shell(in_terminal).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.text.contains("No such device or address"), "{ended:?}");
+    assert!(ended.text.contains("hint: a stage has no terminal"), "{ended:?}");
 }
 
 #[test]
@@ -245,6 +269,17 @@ fn what_left_its_working_directory_and_its_parents_is_ended() {
 }
 
 #[test]
+fn a_daemon_that_left_everything_is_ended() {
+    // Another session, another directory, no variable, no open stream, no parent.
+    let daemon = "env -i /bin/sh -c 'cd /; env -i setsid sleep 31.4160 <&- >&- 2>&- &'";
+    let lab = lab(&format!("setsid {} ; sleep 0.2; echo x > out.txt", daemon));
+    lab.edit("stages/s.toml", "\"sleep\"", "\"sleep\", \"setsid\", \"env\"");
+    lab.edit("stages/s.toml", "'''", "\"\"\"");
+    lab.run().expect("ran 1");
+    assert_eq!(processes_with("31.4160"), 0);
+}
+
+#[test]
 fn a_process_that_outlived_its_program_writes_to_no_output() {
     let text =
         "(setsid sh -c 'while :; do echo late >> out.txt; done' &) ; sleep 0.1; echo x >> out.txt";
@@ -304,43 +339,4 @@ fn a_file_of_the_project_that_is_no_input_is_named() {
     let hint = "hint: add `extra = \"data/extra.csv\"` under `[data]` and `extra = \"data.extra\"` \
                 under `[inputs]` of the stage";
     assert!(message.contains(hint), "{message}");
-}
-
-#[test]
-fn a_hermetic_program_reads_nothing_but_what_it_was_given() {
-    let elsewhere = tempfile::tempdir().unwrap();
-    let secret = elsewhere.path().join("secret.txt");
-    fs::write(&secret, "x").unwrap();
-    let lab = lab(&format!("cat {} > out.txt", secret.display()));
-    lab.run().expect("ran 1");
-    lab.edit("stages/s.toml", "[params]", "[params]\nhermetic = true");
-    let ran = lab.run().expect("failed 1");
-    assert_eq!(ran.warnings, Vec::<String>::new());
-    let message = &ran.failure("s").message;
-    let named = format!("\n`{}` is neither an input nor a tool of this stage\n", secret.display());
-    assert!(message.contains(&named), "{message}");
-}
-
-#[test]
-fn a_hermetic_program_works_with_its_inputs_and_its_own_directories() {
-    let text = "kind = \"command\"\ninputs.d = \"data.d\"\n[params]\nhermetic = true\n\
-                shell = 'cat {d} > $TMPDIR/x; mkdir deep; mv $TMPDIR/x deep/x; cp deep/x {out}; \
-                echo gone > /dev/null'\noutputs.out = \"out.txt\"";
-    let lab = Lab::new().data("d", "given").stage("s", text);
-    let ran = lab.run().expect("ran 1");
-    assert_eq!((lab.read("outputs/s/out.txt"), ran.warnings), ("given".to_owned(), Vec::new()));
-}
-
-#[test]
-fn a_hermetic_program_cannot_write_to_the_project() {
-    let lab = lab("");
-    let target = lab.path("data/stolen.txt");
-    let text = format!(
-        "kind = \"command\"\n[params]\nhermetic = true\nshell = 'echo x > {}'\n\
-         outputs.out = \"out.txt\"",
-        target.display()
-    );
-    let lab = lab.stage("s", &text);
-    lab.run().expect("failed 1");
-    assert!(!target.exists());
 }

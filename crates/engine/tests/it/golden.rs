@@ -65,6 +65,9 @@ fn the_recipe_of_a_program_has_the_promised_bytes() {
     std::fs::set_permissions(lab.path("bin/own"), own).unwrap();
     lab.run();
     let text = std::fs::read_to_string(lab.document("recipes", &lab.key("p"))).unwrap();
+    // What runs the script is in it, and every machine has another.
+    let (shell, _) = engine::digest::Digest::of_file(std::path::Path::new("/bin/sh")).unwrap();
+    let text = text.replace(&shell.to_string(), "the digest of this machine's");
     is_golden(&text, include_str!("golden/command.json"), "command.json");
 }
 

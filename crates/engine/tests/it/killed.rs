@@ -1,4 +1,6 @@
-//! SIGKILL at any moment: nothing is lost, nothing partial is seen, nothing has to be unlocked.
+//! SIGKILL at any moment: nothing is lost, nothing partial is seen, nothing has to be unlocked. It
+//! meets runs that recall and remember, of stages in the process and of programs, collections, and
+//! runs beside which a collection is tried.
 //!
 //! `KILLS=5000` kills that often; `SEED` begins at another graph.
 
@@ -6,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::dice::{Dice, random_lab};
 use crate::lab::Lab;
-use crate::process::{Dice, Orders, asked, nothing_is_left, random_lab, visible};
+use crate::process::{Ended, Orders, asked, end, nothing_is_left, visible};
 
 /// How many kills there are unless the environment says more.
 const KILLS: u64 = 240;
@@ -64,6 +67,27 @@ fn by_stage(
     stages
 }
 
+/// Kills a run, a collection, or a run beside which a collection is tried; returns whether that was
+/// in time.
+fn kill_one(lab: &Lab, pause: Duration, dice: &mut Dice, story: &mut String) -> bool {
+    match dice.below(4) {
+        0 => {
+            story.push_str(" (gc)");
+            Orders::of("gc", lab.root()).kill_after(pause / 2)
+        }
+        1 => {
+            story.push_str(" (beside gc)");
+            let beside = Orders::of("gc", lab.root()).start();
+            let is_killed = Orders::of("recall", lab.root()).kill_after(pause);
+            let ended = end(beside);
+            // What is not a project yet holds nothing; what is used is left alone.
+            assert!(matches!(ended.code, Some(0 | 75)), "{story}: {ended:?}");
+            is_killed
+        }
+        _ => Orders::of("recall", lab.root()).kill_after(pause),
+    }
+}
+
 /// Kills a few runs of one project, the second half of them after a change, and runs it to its end.
 fn kill_and_go_on(round: u64, known: &[Undisturbed; 2], dice: &mut Dice) -> u64 {
     let lab = random_lab(&mut Dice(round));
@@ -79,7 +103,7 @@ fn kill_and_go_on(round: u64, known: &[Undisturbed; 2], dice: &mut Dice) -> u64 
         }
         let pause = known[0].lasts.mul_f64(dice.below(1000) as f64 / 1000.0);
         story.push_str(&format!(", killed after {pause:?}"));
-        n_killed += u64::from(Orders::run(lab.root()).kill_after(pause));
+        n_killed += u64::from(kill_one(&lab, pause, dice, &mut story));
         for (stage, files) in by_stage(visible(&lab)) {
             let is_whole = |known: &Undisturbed| {
                 by_stage(known.files.clone()).get(&stage).is_some_and(|whole| *whole == files)
@@ -89,11 +113,15 @@ fn kill_and_go_on(round: u64, known: &[Undisturbed; 2], dice: &mut Dice) -> u64 
         }
     }
     let expected = &known[usize::from(is_changed)];
-    assert_eq!(Orders::run(lab.root()).end().result(), expected.result, "{story}");
+    let recalled = |ended: &Ended| ended.result() == expected.result;
+    assert!(recalled(&Orders::of("recall", lab.root()).end()), "{story}");
     assert_eq!(visible(&lab).into_iter().collect::<BTreeMap<_, _>>(), expected.files, "{story}");
     assert_eq!(lab.verify(), [], "{story}");
-    nothing_is_left(&lab, &story);
     let again = Orders::run(lab.root()).end();
     assert_eq!(again.told("ran"), None, "{story}: {again:?}");
+    // Swept by now, whatever a program did whose run was killed.
+    Orders::of("gc", lab.root()).end();
+    nothing_is_left(&lab, &story);
+    assert_eq!(lab.verify(), [], "{story}");
     n_killed
 }

@@ -58,6 +58,16 @@ pub(super) static FORGE: Toy = Toy {
     ..PLAIN
 };
 
+/// Not reproducible: writes the mood of whoever runs it, which is declared nowhere.
+pub(crate) static WHIM: Toy = Toy {
+    name: "whim",
+    run: |context| {
+        let mood = std::env::var("LAB_MOOD").unwrap_or_default();
+        context.write("out", format!("{mood:>9}").as_bytes())
+    },
+    ..PLAIN
+};
+
 /// Works in a parallel loop of its own, on the threads of the pool.
 pub(crate) static PARALLEL: Toy = Toy {
     name: "parallel",

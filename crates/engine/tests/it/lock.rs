@@ -28,6 +28,18 @@ fn ran() -> Lab {
 }
 
 #[test]
+fn a_lock_of_another_format_is_refused_whatever_is_in_it() {
+    for more in ["", "[stage.a]\nkind = \"x\"\nrecipe = 7\n", "[[other]]\n"] {
+        let text = format!("format = \"pipeline.lock/2\"\n{more}");
+        let error = Lock::parse(&text, "pipeline.lock").unwrap_err();
+        assert_eq!(error.exit_code(), ExitCode::Corrupt, "{error}");
+        assert!(error.to_string().contains("has the format `pipeline.lock/2`"), "{error}");
+    }
+    let damaged = Lock::parse("format = \"pipeline.lock/1\"\nother = 1\n", "x").unwrap_err();
+    assert_eq!(damaged.exit_code(), ExitCode::Drift);
+}
+
+#[test]
 fn a_lock_reads_back_to_what_was_written() {
     let lab = ran();
     let (text, graph) = (lab.read("pipeline.lock"), lab.load().unwrap());

@@ -4,18 +4,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod child;
+mod dice;
+mod gate;
 mod lab;
 mod labour;
 mod process;
 mod ran;
 mod rights;
+mod scenes;
 mod toys;
 
+mod alias;
 mod cache;
 mod command;
 mod command_forgotten;
+mod command_hermetic;
 mod command_process;
 mod command_taken;
+mod command_tools;
 mod control;
 mod damage;
 mod data;

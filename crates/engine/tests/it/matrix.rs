@@ -1,24 +1,28 @@
 //! Every damage to every file of a finished project: `run`, `verify` and `gc` name it and heal it.
 //!
-//! The files are found by walking, so that a new kind of file is tried without a word here.
-//! `MATRIX=all` tries each file of each kind; otherwise one or two of each.
+//! The files are found by walking, so that a new kind of file is tried without a word here, and
+//! each kind that FORMAT.md lists must be among them. `MATRIX=all` tries each file of each kind;
+//! otherwise one of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use engine::digest::Digest;
+use engine::error::Error;
 use engine::gc::{self, Policy};
 use engine::lock::{Lock, LockedStage};
 use engine::project::{OUTPUTS_DIR, Project};
 use engine::verify;
 
+use crate::harm::try_all;
 use crate::lab::{Lab, flip, make_pipe, make_writable, tamper};
-use crate::process::{OWN_PARTS, Orders, files_below, visible};
+use crate::process::{OWN_PARTS, Orders, copy, files_below, nothing_is_left, visible};
 use crate::rights::is_done_without_rights;
+use crate::scenes::{crammed, leave_rests, remember};
 
 type Damage = (&'static str, fn(&Path));
 
@@ -52,50 +56,30 @@ fn is_empty(path: &Path) -> bool {
     fs::metadata(path).unwrap().len() == 0
 }
 
-/// A project with two runs, a conflict, a failure that was kept, and something set aside.
-fn finished() -> Lab {
-    let lab = Lab::diamond()
-        .stage("t", "kind = \"tree\"\nparams.text = \"pq\"")
-        .stage("tick", "kind = \"clock\"")
-        .stage("last", "kind = \"lineage\"\ninputs.from = \"size.out\"");
-    lab.run().expect("ran 7");
-    lab.edit("stages/b.toml", "two", "three");
-    flip(&lab.objects("a")[0]);
-    lab.force(&["tick"]);
-    lab.edit("stages/last.toml", "lineage", "fail");
-    lab.run();
-    lab.edit("stages/last.toml", "fail", "lineage");
-    lab.run().expect("cached 7");
-    lab
-}
-
 /// What a path is one of: the first parts of its name, without what digests and stages are called.
 fn family(path: &Path) -> String {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let is_log = parts.len() == 2 && parts[1].ends_with(".log");
     match &*parts[0] {
         "store" => parts[..2].join("/"),
         "runs" => format!("runs/{}", parts.last().unwrap()),
+        "failed" => if is_log { "failed/STAGE.log" } else { "failed/STAGE" }.to_owned(),
         own if OWN_PARTS.contains(&own) => own.to_owned(),
         _ => "STAGE".to_owned(),
     }
 }
 
-fn copied(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copied(&entry.path(), &place),
-            false => drop(fs::copy(entry.path(), place).unwrap()),
-        }
-    }
+/// The families that the page on the formats lists.
+fn documented() -> BTreeSet<String> {
+    let page = include_str!("../../../../docs/FORMAT.md");
+    let tree = page.split("```").nth(1).unwrap();
+    let lines = tree.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.map(|line| family(Path::new(line.split_whitespace().next().unwrap()))).collect()
 }
 
-fn copy(lab: &Lab) -> Lab {
-    let copy = Lab::new();
-    copied(lab.root(), copy.root());
-    copy
+/// Whether a file is there only because a process was killed.
+fn is_rest(family: &str) -> bool {
+    ["store/scratch", ".scratch", ".removed"].contains(&family)
 }
 
 /// What a look at a damaged project gave.
@@ -123,7 +107,9 @@ fn look(lab: &Lab) -> Told {
 }
 
 /// Where `verify` is silent, with the reason: what only saves time or is only for people.
-const NEEDS_NO_NAME: [&str; 9] = [
+const NEEDS_NO_NAME: [&str; 12] = [
+    ".removed",
+    ".scratch",
     "store/stat",
     "store/witness",
     "store/locks",
@@ -131,7 +117,8 @@ const NEEDS_NO_NAME: [&str; 9] = [
     "store/scratch",
     "runs/last.json",
     "runs/observed.json",
-    "failed",
+    "failed/STAGE",
+    "failed/STAGE.log",
     "store/observed",
 ];
 
@@ -164,79 +151,122 @@ fn needed(lab: &Lab) -> BTreeSet<Digest> {
     lock.stages.values().flat_map(|stage| -> Vec<_> { of_stage(stage) }).collect()
 }
 
-fn try_one(template: &Lab, damage: &Damage, path: &Path, result: &str) -> Result<(), String> {
-    let lab = copy(template);
-    // The copies have other inodes, so that the first run only learns their signatures.
-    let family = family(path);
-    let place = lab.path(OUTPUTS_DIR).join(path);
-    damage.1(&place);
-    let story = format!("{} {}", path.display(), damage.0);
-    let quiet = look(template).verify;
-    let told = look(&lab);
-    let is_gone = ["removed", "replaced by a dangling link"].contains(&damage.0);
-    // A record or conflict that is gone was never there, and a format is written again.
-    let is_never_missed =
-        is_gone && ["store/conflicts", "runs/run.json", "store/format"].contains(&&*family);
-    let was_empty = is_empty(&template.path(OUTPUTS_DIR).join(path));
-    let is_same = was_empty && ["truncated", "emptied"].contains(&damage.0);
-    let may_be_silent = NEEDS_NO_NAME.contains(&&*family) || is_same || is_never_missed;
-    if !may_be_silent && (told.verify == quiet || !is_named(&told.verify, path)) {
-        return Err(format!("{story}: verify does not name it: {}", told.verify));
+/// A file, and what is to be done to it.
+struct Case<'a> {
+    path: &'a Path,
+    family: String,
+    damage: &'a Damage,
+}
+
+impl Case<'_> {
+    fn is_gone(&self) -> bool {
+        ["removed", "replaced by a dangling link"].contains(&self.damage.0)
     }
-    let refused = family == "store/format" && !is_gone;
-    let ended = Orders::run(lab.root()).end();
-    if ended.text.contains("panicked") {
-        return Err(format!("{story}: {}", ended.text));
+
+    fn is(&self, families: &[&str]) -> bool {
+        families.contains(&&*self.family)
     }
-    if refused {
-        let is_told = ended.code == Some(1) && ended.text.contains("outputs/store");
-        return if is_told { Ok(()) } else { Err(format!("{story}: not refused: {}", ended.text)) };
-    }
-    // What cannot be locked is refused by its path: whoever has the lock is not known.
-    if family == "store/locks" && ended.code == Some(1) {
-        let is_named = ended.text.contains(&*place.to_string_lossy());
-        return if is_named { Ok(()) } else { Err(format!("{story}: {}", ended.text)) };
-    }
-    if ended.code != Some(0) {
-        return Err(format!("{story}: {}", ended.text));
-    }
-    if ended.result() != result {
-        return Err(format!("{story}: another result"));
-    }
-    if visible(&lab) != visible(template) {
-        return Err(format!("{story}: other outputs after a run"));
-    }
-    let needed = needed(template);
-    let after = look(&lab);
-    // What only an older run had is not computed again, nor is a record.
-    let is_old = match &*family {
-        "store/objects" | "store/outcomes" | "store/recipes" => {
-            !needed.contains(&digest_of(path).unwrap())
+
+    /// Damages the file in a copy of the template, and goes on as a person would: looks, runs,
+    /// verifies, runs again, collects.
+    fn check(&self, template: &Template) {
+        let lab = copy(&template.lab);
+        remember(&lab);
+        if is_rest(&self.family) {
+            leave_rests(&lab);
         }
-        family => ["store/conflicts", "runs/run.json"].contains(&family),
-    };
-    if after.verify != quiet && !is_old {
-        return Err(format!("{story}: verify after a run says {}", after.verify));
+        self.damage.1(&lab.path(OUTPUTS_DIR).join(self.path));
+        let story = format!("{} {}", self.path.display(), self.damage.0);
+        let told = look(&lab);
+        let is_told = told.verify != template.quiet && is_named(&told.verify, self.path);
+        let is_silent = self.may_be_silent(template);
+        assert!(is_told || is_silent, "{story}: verify does not name it: {}", told.verify);
+        if self.is_refused(&lab, &story) {
+            return;
+        }
+        for verb in ["recall", "verify", "recall"] {
+            let ended = Orders::of(verb, lab.root()).end();
+            assert!(!ended.text.contains("panicked"), "{story}: {}", ended.text);
+            assert_eq!(ended.code, Some(0), "{story}: {verb}: {}", ended.text);
+            if verb == "recall" {
+                assert_eq!(ended.result(), template.result, "{story}: another result");
+                assert!(visible(&lab) == template.visible, "{story}: other outputs after a run");
+            }
+        }
+        let after = look(&lab);
+        let is_quiet = after.verify == template.quiet || self.is_old(template);
+        assert!(is_quiet, "{story}: verify after a run says {}", after.verify);
+        let words = ["Freed", "outputs/", "record of run"];
+        let is_collected = words.iter().any(|word| after.collect.contains(word));
+        assert!(is_collected, "{story}: gc says {}, before {}", after.collect, told.collect);
+        no_harm_of_collecting(&lab, &after.verify, &story);
     }
-    let is_collected =
-        ["Freed", "outputs/", "record of run"].iter().any(|w| after.collect.contains(w));
-    if !is_collected {
-        return Err(format!("{story}: gc says {}, and before {}", after.collect, told.collect));
+
+    /// Whether `verify` need not name it.
+    fn may_be_silent(&self, template: &Template) -> bool {
+        // A record or conflict that is gone was never there, and a format is written again.
+        let is_never_missed =
+            self.is_gone() && self.is(&["store/conflicts", "runs/run.json", "store/format"]);
+        let place = template.lab.path(OUTPUTS_DIR).join(self.path);
+        let is_same =
+            place.exists() && is_empty(&place) && ["truncated", "emptied"].contains(&self.damage.0);
+        self.is(&NEEDS_NO_NAME) || is_same || is_never_missed
     }
-    no_harm_of_collecting(&lab, &after.verify).map_err(|harm| format!("{story}: {harm}"))
+
+    /// Whether a run is refused, as it must be in a store of an unknown format; by its path, since
+    /// whoever has a lock that cannot be taken is not known.
+    fn is_refused(&self, lab: &Lab, story: &str) -> bool {
+        let must_be = self.is(&["store/format"]) && !self.is_gone();
+        if !must_be && !self.is(&["store/locks"]) {
+            return false;
+        }
+        let ended = Orders::run(lab.root()).end();
+        if !must_be && ended.code == Some(0) {
+            return false;
+        }
+        let expected = if must_be { "outputs/store" } else { &*self.path.to_string_lossy() };
+        let is_told = !ended.text.contains("panicked") && ended.text.contains(expected);
+        assert!(matches!(ended.code, Some(1 | 5)) && is_told, "{story}: {}", ended.text);
+        true
+    }
+
+    /// What only an older run had is not computed again, nor is a record.
+    fn is_old(&self, template: &Template) -> bool {
+        match self.is(&["store/objects", "store/outcomes", "store/recipes"]) {
+            true => !needed(&template.lab).contains(&digest_of(self.path).unwrap()),
+            false => self.is(&["store/conflicts", "runs/run.json"]),
+        }
+    }
+}
+
+/// A project that is whole.
+struct Template {
+    lab: Lab,
+    result: String,
+    visible: Vec<(PathBuf, Vec<u8>)>,
+    /// What `verify` says of it.
+    quiet: String,
 }
 
 /// Collects for real; afterwards `verify` finds no more than before.
-fn no_harm_of_collecting(lab: &Lab, before: &str) -> Result<(), String> {
+fn no_harm_of_collecting(lab: &Lab, before: &str, story: &str) {
     let project = Project::open(lab.root(), Path::new(OUTPUTS_DIR), false).unwrap();
     let policy = Policy::default();
-    let collected = gc::collect(&project, &lab.load().unwrap(), policy, SystemTime::now());
+    let graph = lab.load().unwrap();
+    // A process that another thread starts has what this one has locked, until it begins to run.
+    let mut tries = (0..1000).map(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        gc::collect(&project, &graph, policy, SystemTime::now())
+    });
+    let collected = tries.find(|collected| !matches!(collected, Err(Error::Busy(_)))).unwrap();
+    let is_refused = collected.is_err();
     drop(project);
     let after = look(lab).verify;
-    let is_new = |line: &str| !before.lines().any(|other| other == line);
-    match after.lines().find(|line| is_new(line)) {
-        Some(line) => Err(format!("{collected:?} did harm: {line}")),
-        None => Ok(()),
+    let is_new = |line: &&str| !before.lines().any(|other| other == *line);
+    let harm: Vec<_> = after.lines().filter(is_new).collect();
+    assert!(harm.is_empty(), "{story}: {collected:?} did harm: {harm:?}");
+    if !is_refused {
+        nothing_is_left(lab, story);
     }
 }
 
@@ -246,28 +276,33 @@ fn every_damage_to_every_file_is_named_or_healed_and_stops_nothing() {
     if is_done_without_rights(name) {
         return;
     }
-    let lab = finished();
-    let result = Orders::run(lab.root()).end().result();
+    let lab = crammed();
+    let template = Template {
+        result: Orders::run(lab.root()).end().result(),
+        visible: visible(&lab),
+        quiet: look(&lab).verify,
+        lab,
+    };
+    let with_rests = copy(&template.lab);
+    leave_rests(&with_rests);
     let is_all = std::env::var("MATRIX").is_ok_and(|text| text == "all");
     let mut of_family: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for path in files_below(&lab.path(OUTPUTS_DIR)) {
+    for path in files_below(&with_rests.path(OUTPUTS_DIR)) {
         of_family.entry(family(&path)).or_default().push(path);
     }
-    for needed in ["STAGE", "failed", "runs/run.json", "store/conflicts", "store/quarantine"] {
-        assert!(of_family.contains_key(needed), "no file of {needed}");
-    }
-    let mut wrong = Vec::new();
-    for paths in of_family.values() {
-        let n_paths = if is_all { paths.len() } else { 1 };
-        for path in paths.iter().take(n_paths) {
-            for damage in &DAMAGES {
-                wrong.extend(try_one(&lab, damage, path, &result).err());
-            }
+    // A new kind of file is written down, and one that is written down is met here.
+    assert_eq!(of_family.keys().cloned().collect::<BTreeSet<_>>(), documented());
+    let mut cases = Vec::new();
+    for (family, paths) in &of_family {
+        for path in paths.iter().take(if is_all { paths.len() } else { 1 }) {
+            let case = |damage| Case { path, family: family.clone(), damage };
+            cases.extend(DAMAGES.iter().map(case));
         }
     }
+    let wrong = try_all(&cases, |case| case.check(&template));
     // Left for whoever cleans up.
-    for path in files_below(lab.root()) {
-        make_writable(&lab.root().join(path));
+    for path in files_below(template.lab.root()) {
+        make_writable(&template.lab.root().join(path));
     }
-    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}: {}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -180,7 +180,7 @@ fn outputs_are_made_on_another_file_system_than_the_store() {
 
 #[test]
 fn no_stage_takes_a_directory_of_the_project() {
-    for name in ["store", "runs", "failed", "data"] {
+    for name in ["store", "runs", "failed", "data", "tune"] {
         let lab = Lab::new().stage(name, "kind = \"text\"");
         let told = lab.mistakes().join("\n");
         assert!(told.contains(&format!("a stage cannot be named `{name}`")), "{told}");

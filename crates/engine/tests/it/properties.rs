@@ -1,6 +1,7 @@
 //! What holds for any graph and any text, not only for those somebody thought of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use engine::canonical;
 use engine::error::Sources;
@@ -13,7 +14,10 @@ use engine::sweep::points;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::gate;
 use crate::lab::Lab;
+use crate::process::files_below;
+use crate::ran::Ran;
 
 /// Nothing is written beside the sources when a case fails: the case is printed.
 fn cases(cases: u32) -> ProptestConfig {
@@ -61,6 +65,98 @@ proptest! {
         let again = one.run();
         prop_assert!(again.started.is_empty());
         prop_assert_eq!(&again.run, &first);
+    }
+}
+
+/// The same graph with stages that end when they are let go. No two have the same recipe, and one
+/// of them may fail.
+fn gated(plan: &Plan, failing: Option<usize>) -> Lab {
+    let mut lab = Lab::new();
+    for (i, (_, _, reads)) in plan.iter().enumerate() {
+        let reads = if i == 0 { &[][..] } else { reads };
+        let inputs: BTreeSet<_> =
+            reads.iter().map(|r| format!("gated{}.out", r.index(i))).collect();
+        let params = format!("params.name = \"gated{i}\"\nparams.fails = {}", failing == Some(i));
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        let kind = match inputs.is_empty() {
+            true => format!("kind = \"gated\"\n{params}"),
+            false => format!("kind = \"gated_too\"\n{params}\ninputs.from = {inputs:?}"),
+        };
+        lab = lab.stage(&format!("gated{i}"), &kind);
+    }
+    lab.keep_going = true;
+    lab
+}
+
+/// What a run leaves, except for when it was.
+fn left(lab: &Lab) -> BTreeMap<String, Vec<u8>> {
+    let outputs = lab.path("outputs");
+    let is_timeless = |path: &PathBuf| {
+        let memories = ["store/stat", "store/locks"];
+        !path.ends_with("observed.json") && !memories.iter().any(|part| path.starts_with(part))
+    };
+    let files = files_below(&outputs).into_iter().filter(is_timeless);
+    // The name of a record begins with its time and ends with an id of its own.
+    let name = |path: &PathBuf| match path.strip_prefix("runs") {
+        Ok(rest) if rest.components().count() > 1 => "runs/RUN/run.json".to_owned(),
+        _ => path.display().to_string(),
+    };
+    let mut left: BTreeMap<_, _> =
+        files.map(|path| (name(&path), std::fs::read(outputs.join(path)).unwrap())).collect();
+    left.insert("pipeline.lock".to_owned(), lab.read("pipeline.lock").into_bytes());
+    left
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn any_number_of_jobs_and_any_order_of_ends_give_the_same_record(
+        plan in plan(),
+        failing in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        jobs in 2usize..9,
+        draws in vec(any::<u32>(), 9),
+    ) {
+        let failing = failing.map(|index| index.index(plan.len()));
+        let by_draw = |lab: &Lab, jobs: usize, draws: &[u32]| {
+            let mut turns: Vec<_> = (0..plan.len()).collect();
+            turns.sort_by_key(|i| draws[*i]);
+            let mut turn_of = vec![0; plan.len()];
+            turns.iter().enumerate().for_each(|(turn, i)| turn_of[*i] = turn);
+            let gate = gate::set(&lab.load().unwrap(), jobs, &turn_of);
+            (lab.run(), gate.ends())
+        };
+        let one = gated(&plan, failing).with_jobs(1);
+        let other = gated(&plan, failing).with_jobs(jobs);
+        let (first, _) = by_draw(&one, 1, &[0; 9]);
+        let (second, ends) = by_draw(&other, jobs, &draws);
+        prop_assert_eq!(ends.len(), plan.len());
+        prop_assert_eq!(&first.run, &second.run);
+        let told = |ran: &Ran| -> Vec<_> {
+            ran.reports.iter().map(|r| format!("{} {:?}", r.stage, r.status)).collect()
+        };
+        prop_assert_eq!(told(&first), told(&second));
+        prop_assert_eq!(left(&one), left(&other));
+        // With a job for each, a stage that waits for nothing ends when its turn is.
+        if failing.is_none() && jobs >= plan.len() && plan.iter().all(|(_, _, r)| r.is_empty()) {
+            let mut drawn: Vec<_> = (0..plan.len()).collect();
+            drawn.sort_by_key(|i| draws[*i]);
+            let drawn: Vec<_> = drawn.iter().map(|i| format!("gated{i}")).collect();
+            prop_assert_eq!(ends, drawn);
+        }
+    }
+}
+
+#[test]
+fn stages_behind_a_gate_end_in_the_order_that_was_drawn() {
+    let plan = vec![(0, 0, vec![]); 5];
+    for turns in [[4, 3, 2, 1, 0], [2, 0, 3, 1, 4]] {
+        let lab = gated(&plan, None).with_jobs(5);
+        let gate = gate::set(&lab.load().unwrap(), 5, &turns);
+        lab.run().expect("ran 5");
+        let mut drawn: Vec<_> = (0..5).map(|i| (turns[i], format!("gated{i}"))).collect();
+        drawn.sort();
+        assert_eq!(gate.ends(), drawn.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
     }
 }
 

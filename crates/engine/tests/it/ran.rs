@@ -102,7 +102,7 @@ impl Observer for Told {
             Event::Waiting { .. } => {
                 self.waited.fetch_add(1, Ordering::SeqCst);
             }
-            Event::Ended(_) => {}
+            Event::Ended(report) => crate::gate::ended(&report.stage),
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::process::{Dice, Orders, end, nothing_is_left, random_lab, visible};
+use crate::dice::{Dice, random_lab};
+use crate::process::{Orders, end, nothing_is_left, visible};
 
 #[test]
 fn processes_that_run_the_same_share_the_work() {
-    for (seed, n_processes) in [(1, 2), (2, 2), (3, 8), (4, 8)] {
+    for (seed, n_processes) in [(1, 2), (2, 2), (3, 8), (4, 8), (5, 8), (6, 8)] {
         let alone = random_lab(&mut Dice(seed));
         let expected = Orders::run(alone.root()).end().result();
         let lab = random_lab(&mut Dice(seed));
@@ -23,6 +24,8 @@ fn processes_that_run_the_same_share_the_work() {
         let n_executed = executed.len();
         executed.dedup();
         assert_eq!(executed.len(), n_executed, "work was done twice: {text}");
+        let n_stages = lab.load().unwrap().stages.len();
+        assert_eq!(n_executed, n_stages, "each stage has a recipe of its own: {text}");
         assert_eq!(lab.read("pipeline.lock"), alone.read("pipeline.lock"));
         assert_eq!(visible(&lab), visible(&alone));
         assert_eq!(lab.project().runs.list().unwrap().len(), 1, "one result, one record");

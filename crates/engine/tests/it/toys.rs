@@ -16,13 +16,14 @@ use engine::kind::{Arity, Context, FILE, GateFailed, Goal, Input, Kind, Output, 
 use engine::params::{Complaint, Param, Type};
 use serde_json::Value;
 
-use crate::labour::{DIG, FORGE, PARALLEL, THREAD};
+use crate::gate::{GATED, GATED_TOO};
+use crate::labour::{DIG, FORGE, PARALLEL, THREAD, WHIM};
 
 /// All toys.
 pub(crate) static TOYS: Kinds = &[
     &TEXT, &CONCAT, &COUNT, &FAIL, &PANIC, &GATE, &RANDOM, &CLOCK, &SLOW, &TREE, &LIST, &LINEAGE,
     &ROGUE, &BAND, &PARALLEL, &PLACES, &THREAD, &SPAN, &FLOCK, &SERVICE, &PROGRAM, &COMMAND, &DIG,
-    &FORGE,
+    &FORGE, &WHIM, &GATED, &GATED_TOO,
 ];
 
 /// The real thing.

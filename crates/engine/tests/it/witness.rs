@@ -137,7 +137,7 @@ fn a_document_of_the_store_that_is_damaged_in_place_ends_the_answer_once_it_is_f
         assert_eq!(recall(&lab, true), None, "{part}");
         // Who found it, as `verify` does, makes the next run look for itself.
         assert_eq!(verify::exit_code(&lab.verify()), 5, "{part}");
-        witness::forget(lab.root());
+        witness::forget(lab.root()).unwrap();
         assert_eq!(recall(&lab, false), None, "{part}");
         lab.run();
         lab.verify_clean();

@@ -37,7 +37,7 @@ fn values(name: &str, ty: &Type) -> Vec<Value> {
 
 /// The parameters of `features.numeric` and the like, with the values that are tried.
 fn tried(group: &str) -> Vec<(&'static str, Vec<Option<Value>>)> {
-    let Type::Record(groups) = declare("standard") else { panic!("not a record") };
+    let Type::Record(groups) = declare("standard", "one_hot") else { panic!("not a record") };
     let Type::Record(params) = &groups.iter().find(|param| param.name == group).unwrap().ty else {
         panic!("not a record")
     };

@@ -5,7 +5,8 @@ use crate::ml::table::Values;
 use crate::ml::training::tests::{all, columns, feature_params, learners, table};
 use crate::ml::training::train;
 
-const EFFORT: Effort = Effort { repeats: 4, max_rows: 250, grid: 5, grid_rows: 100 };
+const EFFORT: Effort =
+    Effort { repeats: 4, max_rows: 250, grid: 5, grid_rows: 100, contribution_rows: 50 };
 
 fn seed_of(label: &str) -> [u8; 32] {
     *blake3::hash(label.as_bytes()).as_bytes()

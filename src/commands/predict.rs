@@ -1,0 +1,147 @@
+//! `pipeline predict FILE`: what the service would answer to every record of a file.
+//!
+//! CSV and JSON lines are read as they come, in a bounded memory. Parquet and compressed files are
+//! read as a table first, and each of its rows becomes a record.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use engine::error::ExitCode;
+use serde_json::Value;
+
+use super::ended;
+use super::serve::{checked, chosen, lay, unservable};
+use crate::cli::{Global, Predict as Args, Records};
+use crate::ml::cell::Cell;
+use crate::ml::package::Package;
+use crate::ml::package::input;
+use crate::ml::table::{ColumnType, Table};
+use crate::ml::table_file;
+use crate::serve::{self, Failed, Format, Wanted};
+use crate::terminal::Terminal;
+
+pub(super) fn predict(
+    global: &Global,
+    args: &Args,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    let (mut values, dir) = chosen(global, &args.which)?;
+    lay(&args.policy, &mut values);
+    let params = checked(values)?;
+    let package = Package::load(&dir).map_err(|error| unservable(&dir, &error))?;
+    let (input, mut reader) = opened(args)?;
+    let output = args.output.map_or(input, format);
+    if args.explain && output == Format::Csv {
+        let message = "CSV cannot hold explanations\nhint: `--output jsonl` can";
+        return Err(ended(ExitCode::Usage, message));
+    }
+    let max_record_bytes = usize::try_from(params.max_body_bytes)?;
+    let wanted = Wanted { input, output, explain: args.explain, max_record_bytes };
+    let mut results = Results(terminal);
+    let ended_as = serve::predict(&package, params.policy(), wanted, &mut *reader, &mut results);
+    let counts = match ended_as {
+        Ok(counts) => counts,
+        // As for every verb: a reader that goes away has what it wanted.
+        Err(Failed::Io(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            return Ok(ExitCode::Ok);
+        }
+        Err(Failed::Io(error)) => {
+            return Err(error).with_context(|| format!("cannot predict `{}`", args.file.display()));
+        }
+        Err(Failed::Header(sentences)) => {
+            let name = args.file.display();
+            let hint = "`--extra ignore` passes over fields that the model does not know";
+            let message = format!("`{name}`: {}\nhint: {hint}", sentences.join("; "));
+            return Err(ended(ExitCode::Usage, message));
+        }
+    };
+    let version = package.version();
+    let n = counts.records;
+    terminal.note(&format!("predicted {} of {n} records by model {version}", n - counts.failed));
+    if counts.failed > 0 {
+        terminal.warning(&format!("{} records were refused; their lines say why", counts.failed));
+        return Ok(ExitCode::Failed);
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn format(records: Records) -> Format {
+    match records {
+        Records::Csv => Format::Csv,
+        Records::Jsonl => Format::JsonLines,
+    }
+}
+
+/// The records as text, and how they are written.
+fn opened(args: &Args) -> anyhow::Result<(Format, Box<dyn Read>)> {
+    let given = args.input.map(format);
+    if args.file == Path::new("-") {
+        return Ok((given.unwrap_or(Format::Csv), Box::new(io::stdin().lock())));
+    }
+    let name = args.file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let by_name = match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("csv") => Some(Format::Csv),
+        Some("jsonl" | "ndjson") => Some(Format::JsonLines),
+        _ => None,
+    };
+    if !args.file.exists() {
+        let message = format!("`{}` is not there", args.file.display());
+        return Err(ended(ExitCode::Missing, message));
+    }
+    if let Some(format) = given.or(by_name) {
+        let file = File::open(&args.file);
+        let file = file.with_context(|| format!("cannot read `{}`", args.file.display()))?;
+        return Ok((format, Box::new(file)));
+    }
+    let table = table_file::read(&args.file);
+    let table = table.map_err(|error| ended(ExitCode::Usage, format!("{error:#}")))?;
+    Ok((Format::JsonLines, Box::new(Lines { table, row: 0, line: Vec::new(), at: 0 })))
+}
+
+/// The rows of a table as JSON lines.
+struct Lines {
+    table: Table,
+    row: usize,
+    line: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Lines {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.line.len() && self.row < self.table.rows() {
+            self.line = record(&self.table, self.row).to_string().into_bytes();
+            self.line.push(b'\n');
+            (self.row, self.at) = (self.row + 1, 0);
+        }
+        let n = (&self.line[self.at..]).read(out)?;
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// A row of a table as a request has it. Floats are written so that they read back to their bits.
+fn record(table: &Table, row: usize) -> Value {
+    let value = |cell: Cell, ty: ColumnType| match (cell, ty) {
+        (Cell::Missing, _) => Value::Null,
+        (Cell::Text(text), _) => Value::String(text),
+        (Cell::Number(x), ColumnType::Boolean) => Value::Bool(x != 0.0),
+        (Cell::Number(x), ty) => input::number(x, ty == ColumnType::Integer),
+    };
+    let columns = table.columns().iter();
+    columns.map(|column| (column.name.clone(), value(column.cell(row), column.ty()))).collect()
+}
+
+/// Where predictions go.
+struct Results<'t>(&'t Terminal);
+
+impl Write for Results<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.results(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

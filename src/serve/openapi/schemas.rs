@@ -1,0 +1,194 @@
+//! The shapes of requests and answers, as JSON Schema.
+//!
+//! A record's shape is the package's own. What the policy does not enforce is told in words
+//! instead, because a client that is generated from this would refuse it by itself.
+
+use serde_json::{Map, Value, json};
+
+use super::reference;
+use crate::ml::package::Package;
+use crate::ml::package::input::{self, InputField};
+use crate::ml::schema::FieldType;
+use crate::serve::policy::{Extra, Policy, Range};
+
+/// All shapes by their names.
+pub(super) fn all(package: &Package, policy: Policy) -> Value {
+    let fields = &package.schema().fields;
+    let property = |field: &InputField| (field.name.clone(), property(field, policy));
+    let properties: Map<String, Value> = fields.iter().map(property).collect();
+    let required: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let version = json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" });
+    json!({
+        "Record": {
+            "type": "object",
+            "additionalProperties": policy.extra == Extra::Ignore,
+            "required": required,
+            "properties": properties,
+        },
+        "Prediction": prediction(package, &version),
+        "Explanation": explanation(),
+        "Entry": entry(),
+        "Problem": problem(&version),
+        "ProblemDetails": details(&version),
+        "Health": {
+            "type": "object",
+            "required": ["status", "model_version", "checks"],
+            "properties": {
+                "status": { "enum": ["pass", "fail"] },
+                "model_version": version,
+                "checks": { "type": "object" },
+                "output": { "type": "string" },
+            },
+        },
+        "Live": {
+            "type": "object",
+            "required": ["status"],
+            "properties": { "status": { "const": "pass" } },
+        },
+    })
+}
+
+fn prediction(package: &Package, version: &Value) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["prediction", "probability", "model_version"],
+        "properties": {
+            "prediction": { "enum": package.manifest().classes },
+            "probability": {
+                "type": "number", "minimum": 0, "maximum": 1,
+                "description": "Of the positive class",
+            },
+            "model_version": version,
+            "explanation": reference("Explanation"),
+            "warnings": { "type": "array", "items": reference("Entry") },
+            "warnings_omitted": { "type": "integer", "minimum": 1 },
+        },
+    })
+}
+
+fn explanation() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["scale", "calibrated", "base", "contributions"],
+        "properties": {
+            "scale": {
+                "enum": ["log_odds", "probability"],
+                "description": "What `base` and all contributions add up to",
+            },
+            "calibrated": {
+                "type": "boolean",
+                "description": "Whether the probability is calibrated after this",
+            },
+            "base": { "type": "number" },
+            "contributions": { "type": "array", "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["field", "contribution"],
+                "properties": {
+                    "field": { "type": "string" },
+                    "contribution": { "type": "number" },
+                },
+            }},
+        },
+    })
+}
+
+fn entry() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "loc", "msg", "message"],
+        "properties": {
+            "type": { "type": "string" },
+            "loc": { "type": "array", "items": { "type": ["string", "integer"] } },
+            "msg": { "type": "string" },
+            "input": {},
+            "ctx": { "type": "object" },
+            "valid_range": { "type": "array", "items": { "type": "number" } },
+            "expected": { "type": "array", "items": { "type": "string" } },
+            "message": { "type": "string" },
+        },
+    })
+}
+
+fn problem(version: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["detail", "title", "status", "model_version", "request_id"],
+        "properties": {
+            "detail": { "type": "array", "items": reference("Entry") },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "omitted": { "type": "integer" },
+            "model_version": version,
+            "request_id": { "type": "string" },
+        },
+    })
+}
+
+/// RFC 9457.
+fn details(version: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "instance", "errors", "model_version"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "instance": { "type": "string" },
+            "errors": { "type": "array", "items": {
+                "type": "object",
+                "required": ["detail", "code"],
+                "properties": {
+                    "pointer": { "type": "string" },
+                    "detail": { "type": "string" },
+                    "code": { "type": "string" },
+                    "valid_range": { "type": "array", "items": { "type": "number" } },
+                    "expected": { "type": "array", "items": { "type": "string" } },
+                },
+            }},
+            "omitted": { "type": "integer" },
+            "model_version": version,
+        },
+    })
+}
+
+/// A field as JSON Schema.
+fn property(field: &InputField, policy: Policy) -> Value {
+    let mut schema = Map::new();
+    let types: &[&str] = match (field.ty, policy.lax) {
+        (FieldType::Integer, false) => &["integer"],
+        (FieldType::Integer, true) => &["integer", "string"],
+        (FieldType::Number, false) => &["number"],
+        (FieldType::Number, true) => &["number", "string"],
+        (FieldType::Boolean, false) => &["boolean"],
+        (FieldType::Boolean, true) => &["boolean", "integer", "string"],
+        (FieldType::Category | FieldType::Text, _) => &["string"],
+    };
+    let types: Vec<&str> = types.iter().copied().chain(field.nullable.then_some("null")).collect();
+    let ty = if let [only] = types.as_slice() { json!(only) } else { json!(types) };
+    schema.insert("type".to_owned(), ty);
+    let whole = field.ty == FieldType::Integer;
+    let mut told = Vec::new();
+    for (key, bound) in [("minimum", field.min), ("maximum", field.max)] {
+        let Some(bound) = bound.map(|bound| input::number(bound, whole)) else { continue };
+        if policy.range == Range::Reject {
+            schema.insert(key.to_owned(), bound);
+        } else {
+            told.push(format!("{key} in training: {}", input::plain(&bound)));
+        }
+    }
+    if let Some(categories) = &field.categories {
+        let names = categories.iter().map(|name| json!(name));
+        let null = field.nullable.then_some(Value::Null);
+        schema.insert("enum".to_owned(), names.chain(null).collect());
+    }
+    told.extend(field.date.as_ref().map(|format| format!("A date of the format {format}")));
+    if !told.is_empty() {
+        schema.insert("description".to_owned(), json!(told.join("; ")));
+    }
+    schema.insert("examples".to_owned(), json!([field.example]));
+    Value::Object(schema)
+}

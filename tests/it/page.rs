@@ -1,0 +1,60 @@
+//! The service's page in a real browser: a person tries a prediction and sees why.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::small::{self, Served};
+use crate::venv;
+
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+
+fn has_browser() -> bool {
+    let has = Command::new("chromium").arg("--version").output().is_ok_and(|o| o.status.success());
+    assert!(has || std::env::var_os("CI").is_none(), "CI needs Chromium: .ci/run installs it");
+    has
+}
+
+#[test]
+fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
+    let pins = Path::new(CLIENTS).join("requirements.txt");
+    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return };
+    let lab = small::project();
+    let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
+    // Kept, to be looked at.
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    std::fs::create_dir_all(&shots).unwrap();
+    let output = Command::new(venv.join("bin/python"))
+        .arg(format!("{CLIENTS}/page.py"))
+        .args([format!("{}/", service.url()), shots.to_str().unwrap().to_owned()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["title"], "small-gradient_boosting");
+    assert_eq!(shown["hint"], "whole number from 1 to 72");
+    assert_eq!(shown["error"], "field 'age' must be between 1 and 72");
+    assert_eq!(shown["is_marked"], "true");
+    assert!(shown["card"].as_u64().unwrap() > 200, "{shown}");
+    // Nothing is loaded from elsewhere, so that the page works offline.
+    assert_eq!((&shown["elsewhere"], &shown["complaints"]), (&json!([]), &json!([])));
+
+    // What is shown is what the service says of the record that was typed.
+    assert_eq!(shown["record"]["age"], 24);
+    let (status, answer) = service.post("/predict?explain=true", &shown["record"]);
+    assert_eq!(status, 200, "{answer}");
+    let percent = 100.0 * answer["probability"].as_f64().unwrap();
+    let text = shown["answer"].as_str().unwrap();
+    assert!(text.contains(&format!("{percent:.1} %")), "{text}");
+    assert!(text.contains(answer["model_version"].as_str().unwrap()), "{text}");
+    let mut parts: Vec<(f64, &str)> = answer["explanation"]["contributions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["contribution"].as_f64().unwrap().abs(), p["field"].as_str().unwrap()))
+        .collect();
+    parts.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<&str> = parts.iter().map(|part| part.1).collect();
+    assert_eq!(shown["parts"], json!(names), "the largest part comes first");
+}
