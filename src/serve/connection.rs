@@ -73,8 +73,9 @@ pub(crate) async fn serve<S>(
         if is_closing && cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);
         }
-        // An error is the client's: it went away, or is answered below.
-        connection.poll_without_shutdown(cx).map(|_| false)
+        // An error is the client's: it went away, or is answered below. At its end hyper writes out
+        // what it has; the guard keeps the stream open for the last words.
+        Pin::new(&mut connection).poll(cx).map(|_| false)
     })
     .await;
     if is_cut {

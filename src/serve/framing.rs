@@ -179,6 +179,8 @@ impl Framing {
     /// Takes a line with its end.
     fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
         let text = line.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?;
+        // The lines between chunks are no part of a head: a body may have any number of them.
+        let is_between = matches!(self.at, At::ChunkSize | At::ChunkEnd);
         self.at = match self.at {
             At::Start if text.is_empty() && !self.has_blank => {
                 self.has_blank = true;
@@ -193,7 +195,9 @@ impl Framing {
             At::Trailer if text.is_empty() => At::Start,
             at => at,
         };
-        self.head.bytes += line.len();
+        if !is_between {
+            self.head.bytes += line.len();
+        }
         Ok(())
     }
 
@@ -305,6 +309,21 @@ mod tests {
     /// The fault of a request with these headers after its first line.
     fn fault_of(headers: &str) -> Option<Fault> {
         fault(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n"))
+    }
+
+    #[test]
+    fn a_body_may_have_any_number_of_chunks() {
+        let mut framing = framing();
+        framing.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        for _ in 0..1000 {
+            framing.feed(b"3\r\nabc\r\n").unwrap();
+        }
+        framing.feed(b"0\r\nTrailer: x\r\n\r\n").unwrap();
+        assert_eq!(framing.phase(), Phase::Idle);
+        // Trailers belong to the head.
+        framing.feed(CHUNKS.trim_end().as_bytes()).unwrap();
+        let long = format!("Long: {}\r\n", "x".repeat(1000));
+        assert_eq!(framing.feed(long.as_bytes()).unwrap_err().fault, Fault::HeadBytes);
     }
 
     #[test]

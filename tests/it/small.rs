@@ -12,8 +12,11 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// Every learner that is declared, with parameters that keep it small.
-pub(crate) const LEARNERS: [(&str, &str); 5] = [
+pub(crate) const LEARNERS: [(&str, &str); 8] = [
     ("logistic_regression", ""),
+    ("elastic_net", ", C = 0.5"),
+    ("linear_svm", ""),
+    ("naive_bayes", ""),
     ("decision_tree", ", max_depth = 5"),
     ("random_forest", ", n_estimators = 12, max_depth = 6"),
     ("extra_trees", ", n_estimators = 12, max_depth = 6"),

@@ -148,7 +148,11 @@ fn replace(
         }
         made => made?,
     }
-    lay(project, stage, outcome, good, &new)?;
+    if let Err(error) = lay(project, stage, outcome, good, &new) {
+        // On a full disk, what is left of it is what the record of the run needs.
+        let _ = files::remove_dir(&new);
+        return Err(error);
+    }
     let dir = project.outputs.join(stage);
     if files::link_metadata(&dir).is_err() {
         return files::rename_into(&new, &dir);

@@ -11,10 +11,10 @@ use engine::verify;
 
 use crate::lab::{Lab, flip};
 
-/// What stage `a` yielded in a run, as something to promote.
-fn of_run(lab: &Lab, run: &str) -> Promoted {
+/// What a stage yielded in a run, as something to promote.
+fn of_run(lab: &Lab, run: &str, stage: &str) -> Promoted {
     let recorded = lab.project().runs.find(run).unwrap();
-    let stage = recorded.run.stages.iter().find(|stage| stage.stage == "a").unwrap();
+    let stage = recorded.run.stages.iter().find(|found| found.stage == stage).unwrap();
     let files: Vec<OutputFile> = stage.files.clone();
     let version = files[0].digest.short();
     Promoted { run: recorded.id, stage: stage.stage.clone(), key: stage.key, version, files }
@@ -25,8 +25,9 @@ fn event(promoted: Option<Promoted>) -> Event {
     Event { promoted, seen, reason: None, is_forced: false }
 }
 
-fn promote(lab: &Lab, run: &str) -> Promoted {
-    alias::add(&lab.project(), "champion", event(Some(of_run(lab, run)))).unwrap()
+/// Puts what a stage yielded in a run into use as the champion.
+pub(crate) fn promote(lab: &Lab, run: &str, stage: &str) -> Promoted {
+    alias::add(&lab.project(), "champion", event(Some(of_run(lab, run, stage)))).unwrap()
 }
 
 fn roll_back(lab: &Lab) -> Result<Promoted, Error> {
@@ -57,9 +58,9 @@ fn copy(lab: &Lab) -> String {
 #[test]
 fn what_is_promoted_is_laid_out_and_a_rollback_brings_back_what_was_before() {
     let lab = ran_twice();
-    let first = promote(&lab, "@-1");
+    let first = promote(&lab, "@-1", "a");
     assert_eq!(copy(&lab), "one");
-    promote(&lab, "@");
+    promote(&lab, "@", "a");
     assert_eq!(copy(&lab), "two");
     assert_eq!(roll_back(&lab).unwrap(), first);
     assert_eq!(copy(&lab), "one");
@@ -75,8 +76,8 @@ fn what_is_promoted_is_laid_out_and_a_rollback_brings_back_what_was_before() {
 #[test]
 fn what_an_alias_ever_stood_for_is_never_collected() {
     let lab = ran_twice();
-    promote(&lab, "@-1");
-    promote(&lab, "@");
+    promote(&lab, "@-1", "a");
+    promote(&lab, "@", "a");
     write(&lab, "three");
     let policy = Policy { keep_last: Some(1), max_size: Some(1), ..Policy::default() };
     let freed = gc::collect(&lab.project(), &lab.load().unwrap(), policy, SystemTime::now());
@@ -89,7 +90,7 @@ fn what_an_alias_ever_stood_for_is_never_collected() {
 #[test]
 fn nothing_is_collected_while_it_is_not_known_what_an_alias_needs() {
     let lab = ran_twice();
-    promote(&lab, "@-1");
+    promote(&lab, "@-1", "a");
     flip(&lab.path("outputs/aliases/champion.json"));
     let policy = Policy { keep_last: Some(1), ..Policy::default() };
     let freed = gc::collect(&lab.project(), &lab.load().unwrap(), policy, SystemTime::now());
@@ -100,8 +101,8 @@ fn nothing_is_collected_while_it_is_not_known_what_an_alias_needs() {
 #[test]
 fn bytes_that_are_gone_or_damaged_are_not_promoted() {
     let lab = ran_twice();
-    promote(&lab, "@");
-    let old = of_run(&lab, "@-1");
+    promote(&lab, "@", "a");
+    let old = of_run(&lab, "@-1", "a");
     let object = lab.project().store.object(&old.files[0].digest);
     flip(&object);
     let damaged = alias::add(&lab.project(), "champion", event(Some(old.clone())));
@@ -114,7 +115,7 @@ fn bytes_that_are_gone_or_damaged_are_not_promoted() {
 #[test]
 fn a_copy_that_was_changed_is_told_and_mended() {
     let lab = ran_twice();
-    let promoted = promote(&lab, "@");
+    let promoted = promote(&lab, "@", "a");
     let path = lab.project().aliases.copy("champion", &promoted).join("out.txt");
     fs::remove_file(&path).unwrap();
     fs::write(&path, "forged").unwrap();
@@ -140,12 +141,12 @@ fn a_copy_that_was_changed_is_told_and_mended() {
 #[test]
 fn the_copy_of_what_was_before_stays_under_the_feet_of_who_uses_it() {
     let lab = ran_twice();
-    let first = promote(&lab, "@-1");
-    let second = promote(&lab, "@");
+    let first = promote(&lab, "@-1", "a");
+    let second = promote(&lab, "@", "a");
     let aliases = lab.project().aliases;
     assert!(aliases.copy("champion", &first).join("out.txt").exists());
     write(&lab, "three");
-    promote(&lab, "@");
+    promote(&lab, "@", "a");
     assert!(!aliases.copy("champion", &first).exists());
     assert!(aliases.copy("champion", &second).join("out.txt").exists());
     lab.verify_clean();
@@ -155,7 +156,7 @@ fn the_copy_of_what_was_before_stays_under_the_feet_of_who_uses_it() {
 fn a_name_that_is_a_path_is_no_alias() {
     let lab = ran_twice();
     for name in ["", "../x", "a/b", "-x", ".hidden"] {
-        let added = alias::add(&lab.project(), name, event(Some(of_run(&lab, "@"))));
+        let added = alias::add(&lab.project(), name, event(Some(of_run(&lab, "@", "a"))));
         assert!(matches!(added, Err(Error::Missing(_))), "{name}");
     }
     assert!(!lab.path("outputs/aliases").exists());

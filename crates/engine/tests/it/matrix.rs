@@ -63,6 +63,7 @@ fn family(path: &Path) -> String {
     match &*parts[0] {
         "store" => parts[..2].join("/"),
         "runs" => format!("runs/{}", parts.last().unwrap()),
+        "aliases" => if parts.len() == 2 { "aliases/NAME.json" } else { "aliases/NAME" }.to_owned(),
         "failed" => if is_log { "failed/STAGE.log" } else { "failed/STAGE" }.to_owned(),
         own if OWN_PARTS.contains(&own) => own.to_owned(),
         _ => "STAGE".to_owned(),
@@ -204,9 +205,9 @@ impl Case<'_> {
 
     /// Whether `verify` need not name it.
     fn may_be_silent(&self, template: &Template) -> bool {
-        // A record or conflict that is gone was never there, and a format is written again.
-        let is_never_missed =
-            self.is_gone() && self.is(&["store/conflicts", "runs/run.json", "store/format"]);
+        // A record, conflict or alias that is gone was never there, and a format is written again.
+        let families = ["store/conflicts", "runs/run.json", "aliases/NAME.json", "store/format"];
+        let is_never_missed = self.is_gone() && self.is(&families);
         let place = template.lab.path(OUTPUTS_DIR).join(self.path);
         let is_same =
             place.exists() && is_empty(&place) && ["truncated", "emptied"].contains(&self.damage.0);
@@ -230,11 +231,15 @@ impl Case<'_> {
         true
     }
 
-    /// What only an older run had is not computed again, nor is a record.
+    /// What only an older run had is not computed again, nor is a record; what is in use under a
+    /// name is laid out again by whoever promotes.
     fn is_old(&self, template: &Template) -> bool {
         match self.is(&["store/objects", "store/outcomes", "store/recipes"]) {
             true => !needed(&template.lab).contains(&digest_of(self.path).unwrap()),
-            false => self.is(&["store/conflicts", "runs/run.json"]),
+            false => {
+                let others = ["aliases/NAME.json", "aliases/NAME"];
+                self.is(&["store/conflicts", "runs/run.json"]) || self.is(&others)
+            }
         }
     }
 }

@@ -130,7 +130,8 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The parts of `outputs` that are no stage's.
-pub(crate) const OWN_PARTS: [&str; 5] = ["store", "runs", "failed", ".scratch", ".removed"];
+pub(crate) const OWN_PARTS: [&str; 6] =
+    ["store", "runs", "failed", "aliases", ".scratch", ".removed"];
 
 /// The files that people see, with their bytes.
 pub(crate) fn visible(lab: &Lab) -> Vec<(PathBuf, Vec<u8>)> {

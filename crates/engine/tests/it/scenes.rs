@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::alias::promote;
 use crate::lab::{Lab, flip, make_executable};
 use crate::process::{Orders, copy};
 
@@ -134,6 +135,9 @@ pub(crate) fn crammed() -> Lab {
     let lab = lab.stage("stop", fail);
     assert_eq!(Orders::run(lab.root()).end().code, Some(1));
     let lab = ran(lab.without("stop"));
+    for run in ["@-1", "@"] {
+        promote(&lab, run, "talk");
+    }
     remember(&lab);
     lab
 }
