@@ -9,6 +9,7 @@ use engine::gc::{self, Policy};
 use engine::store::{OutputFile, Sighting};
 use engine::verify;
 
+use crate::gc::collect;
 use crate::lab::{Lab, flip};
 
 /// What a stage yielded in a run, as something to promote.
@@ -80,8 +81,7 @@ fn what_an_alias_ever_stood_for_is_never_collected() {
     promote(&lab, "@", "a");
     write(&lab, "three");
     let policy = Policy { keep_last: Some(1), max_size: Some(1), ..Policy::default() };
-    let freed = gc::collect(&lab.project(), &lab.load().unwrap(), policy, SystemTime::now());
-    assert_eq!(freed.unwrap().runs.len(), 2);
+    assert_eq!(collect(&lab, policy).runs.len(), 2);
     roll_back(&lab).unwrap();
     assert_eq!(copy(&lab), "one");
     lab.verify_clean();
@@ -93,8 +93,10 @@ fn nothing_is_collected_while_it_is_not_known_what_an_alias_needs() {
     promote(&lab, "@-1", "a");
     flip(&lab.path("outputs/aliases/champion.json"));
     let policy = Policy { keep_last: Some(1), ..Policy::default() };
-    let freed = gc::collect(&lab.project(), &lab.load().unwrap(), policy, SystemTime::now());
-    assert!(matches!(freed, Err(Error::Corrupt(_))));
+    let (project, graph) = (lab.project(), lab.load().unwrap());
+    let mut tries = (0..1000).map(|_| gc::collect(&project, &graph, policy, SystemTime::now()));
+    let freed = tries.find(|tried| !matches!(tried, Err(Error::Busy(_))));
+    assert!(matches!(freed, Some(Err(Error::Corrupt(_)))), "{freed:?}");
     assert!(matches!(lab.project().aliases.read("champion"), Err(Error::Corrupt(_))));
 }
 
