@@ -152,6 +152,7 @@ fn root(global: &Global) -> anyhow::Result<PathBuf> {
 
 /// What is held while records, the lock or aliases are read, changed and written: one at a time.
 fn alone(project: &Project) -> Result<Lock, Error> {
+    project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
     let records = project.store.records_lock();
     let records = records.map_err(Error::io("open", "the lock of the records"))?;
     records.take().map_err(Error::io("take", "the lock of the records"))?;

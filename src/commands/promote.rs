@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use engine::alias::{self, Alias, Event, Promoted};
-use engine::error::{Error, ExitCode};
+use engine::error::ExitCode;
 use engine::record::{Recorded, RunStage};
 use engine::store::{OutputFile, Sighting, Store};
 use serde_json::json;
@@ -24,7 +24,6 @@ pub(super) fn promote(
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
-    opened.project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
     let _alone = alone(&opened.project)?;
     let recorded = opened.project.runs.find(&args.run)?;
     let promoted = package(&recorded, args.stage.as_deref())?;

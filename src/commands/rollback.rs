@@ -1,7 +1,7 @@
 //! `pipeline rollback`: an alias stands again for what it stood for before.
 
 use engine::alias::{self, Alias, Event};
-use engine::error::{Error, ExitCode};
+use engine::error::ExitCode;
 
 use super::promote::{seen, tell};
 use super::{alone, open};
@@ -14,7 +14,6 @@ pub(super) fn rollback(
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
-    opened.project.store.hold().map_err(Error::io("take", "the lock of the store"))?;
     let _alone = alone(&opened.project)?;
     let before = opened.project.aliases.read(&args.alias)?;
     let before = before.as_ref().and_then(Alias::current).cloned();

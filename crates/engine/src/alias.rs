@@ -85,21 +85,24 @@ impl Default for Alias {
 }
 
 impl Alias {
-    /// What it stands for, newest last: what a rollback would go back to is before it.
-    pub fn stack(&self) -> Vec<&Promoted> {
+    /// What it stood for after each event, newest last; nothing where nothing was left.
+    fn currents(&self) -> Vec<Option<&Promoted>> {
+        // A rollback goes back to what was promoted before what it takes off.
         let mut stack = Vec::new();
+        let mut currents = Vec::new();
         for event in &self.events {
             match &event.promoted {
                 Some(promoted) => stack.push(promoted),
                 None => drop(stack.pop()),
             }
+            currents.push(stack.last().copied());
         }
-        stack
+        currents
     }
 
     /// What it stands for now.
     pub fn current(&self) -> Option<&Promoted> {
-        self.stack().pop()
+        self.currents().pop().flatten()
     }
 
     /// All that it ever stood for.
@@ -243,14 +246,15 @@ fn lay(project: &Project, name: &str, alias: &Alias) -> Result<(), Error> {
     outputs::materialise(project, &format!("{ALIASES_DIR}/{name}"), &laid(project, alias))
 }
 
-/// What is to be in the directory of an alias, as if a stage had yielded it. What it stood for
-/// before is only there as far as the store still has it.
+/// What is to be in the directory of an alias, as if a stage had yielded it: what it stands for,
+/// and what it stood for a moment ago, before a promotion or a rollback. The latter is only there
+/// as far as the store still has it.
 pub(crate) fn laid(project: &Project, alias: &Alias) -> Outcome {
     let is_there = |promoted: &Promoted| {
         promoted.files.iter().all(|file| files::may_exist(&project.store.object(&file.digest)))
     };
     let mut versions: Vec<&Promoted> = Vec::new();
-    for (age, promoted) in alias.stack().into_iter().rev().enumerate() {
+    for (age, promoted) in alias.currents().into_iter().flatten().rev().enumerate() {
         let is_new = versions.iter().all(|one| one.version != promoted.version);
         if versions.len() < N_COPIES && is_new && (age == 0 || is_there(promoted)) {
             versions.push(promoted);

@@ -151,6 +151,10 @@ fn the_copy_of_what_was_before_stays_under_the_feet_of_who_uses_it() {
     promote(&lab, "@", "a");
     assert!(!aliases.copy("champion", &first).exists());
     assert!(aliases.copy("champion", &second).join("out.txt").exists());
+    // Whoever serves what is rolled back still has it, too.
+    let third = aliases.read("champion").unwrap().unwrap().current().unwrap().clone();
+    assert_eq!(roll_back(&lab).unwrap(), second);
+    assert!(aliases.copy("champion", &third).join("out.txt").exists());
     lab.verify_clean();
 }
 
