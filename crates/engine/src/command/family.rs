@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, getsid, kill_process, kill_process_group,
-    set_child_subreaper, waitpid,
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper,
+    waitpid,
 };
 
 use super::mark::Mark;
@@ -176,8 +176,9 @@ impl Family {
     /// in one that was begun later. What others start in this process is in its own session.
     fn is_own(&self, pid: i32) -> bool {
         let Some(process) = Process::read(pid) else { return false };
-        let own = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
-        process.group == self.leader() || process.session != own && self.is_marked(pid)
+        // Zero in a container whose session began outside of it: `getsid` has no word for that.
+        let own = Process::read(getpid().as_raw_nonzero().get()).map(|own| own.session);
+        process.group == self.leader() || Some(process.session) != own && self.is_marked(pid)
     }
 
     /// Whether a process has the mark of the family, works in its room, or was told of that by its
@@ -289,6 +290,26 @@ mod tests {
     fn every_process_is_found_below_the_first() {
         let me = getpid().as_raw_nonzero().get();
         assert!(processes().iter().any(|process| process.pid == me && !process.is_dead()));
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that is passed over says so")]
+    fn a_family_is_known_where_the_session_began_outside_of_the_container() {
+        let name = "command::family::tests::a_family_is_the_same_by_lists_of_children_and_among_all_processes";
+        let spaces = ["--map-root-user", "--pid", "--fork", "--mount-proc"];
+        let unshare = || {
+            let mut command = std::process::Command::new("unshare");
+            command.args(spaces);
+            command
+        };
+        if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
+            eprintln!("this machine begins no namespace of processes: nothing was tried");
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        let output = unshare().arg(own).args(["--exact", name]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
     }
 
     #[test]
