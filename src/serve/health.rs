@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::ml::package::files::{self, FileEntry};
 use crate::ml::package::{Package, PackageError};
+use crate::serve::served::Served;
 use crate::serve::state::State;
 
 /// A file changed within this time of being read may change again without its times showing it.
@@ -180,10 +181,10 @@ impl Check {
 }
 
 impl Report {
-    /// Looks, and tells what was found.
-    pub(crate) fn of(state: &State) -> Report {
-        let package = &state.package;
-        let seen = state.watch.look();
+    /// Looks at a package in use, and tells what was found.
+    pub(crate) fn of(served: &Served, state: &State) -> Report {
+        let package = &served.package;
+        let seen = served.watch.look();
         let text = |result: &Result<(), PackageError>| result.clone().map_err(|e| e.to_string());
         let mut loaded = Check::new(Ok(()));
         loaded.component = Some(package.manifest().learner.clone());
@@ -199,8 +200,8 @@ impl Report {
             unit: Some(unit),
             ..Check::new(Ok(()))
         };
-        let warned = count(state.tally.warned(), "values");
-        let ignored = count(state.tally.ignored(), "fields");
+        let warned = count(state.counters.tally().warned(), "values");
+        let ignored = count(state.counters.tally().ignored(), "fields");
         let stopping = || Err("the service is stopping".to_owned());
         let draining = Check::new(if state.is_draining() { stopping() } else { Ok(()) });
         let checks = BTreeMap::from([

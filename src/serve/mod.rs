@@ -8,10 +8,10 @@
 //! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
 //! streams, and for the `doors` of other protocols; `errors` is the one shape of every refusal,
 //! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
-//! leaves. `health` watches over the
-//! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
-//! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
-//! outside.
+//! leaves. `served` is the package that answers, which may change while `state` stays; `counts` is
+//! what is counted of it, `health` watches over it, `page` and `openapi` tell people and programs
+//! how to ask. Knows `ml::package` and no stage, table or engine. It neither prints nor handles
+//! signals: listener and shutdown come from outside.
 
 mod accept;
 mod answer;
@@ -20,6 +20,7 @@ mod body;
 mod complaint;
 mod connection;
 mod connections;
+mod counts;
 mod document;
 mod doors;
 mod errors;
@@ -44,6 +45,7 @@ mod resource;
 mod routes;
 mod running;
 mod scorer;
+mod served;
 mod state;
 mod tally;
 mod trace;

@@ -86,7 +86,7 @@ pub(crate) fn faulty(fault: Fault, state: &State) -> Problem {
 /// The answer as it is written where hyper does not write it; it closes the connection.
 pub(crate) fn message(problem: &Problem, state: &State) -> Vec<u8> {
     let id = state.next_id();
-    let body = problem.body(state.package.version(), &id);
+    let body = problem.body(state.served().version(), &id);
     let status = problem.status;
     let reason = status.canonical_reason().unwrap_or_default();
     let retry = match status {

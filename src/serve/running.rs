@@ -126,9 +126,9 @@ fn is_of_client(error: &io::Error) -> bool {
 /// Proves the package anew every now and then: now, and after each interval.
 async fn recheck(state: Arc<State>) {
     loop {
-        let shared = Arc::clone(&state);
+        let served = state.served();
         // A panic in a look leaves the last findings in place; the next look comes.
-        let look = move || shared.watch.look_closely(&shared.package);
+        let look = move || served.watch.look_closely(&served.package);
         let _ = tokio::task::spawn_blocking(look).await;
         sleep(state.options.recheck_every).await;
     }
