@@ -7,6 +7,7 @@
 use std::fmt::{Display, Write};
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use crate::serve::metrics::{BOUNDS, OTHER};
 use crate::serve::state::State;
@@ -97,6 +98,15 @@ fn model(text: &mut Text, state: &State) {
     let served = state.served();
     let learner = &served.package.manifest().learner;
     text.sample("model_info", &[("version", served.version()), ("learner", learner)], 1);
+    let since = served.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let help = "Since when that model answers, in seconds since 1970.";
+    text.single("model_served_since_seconds", "gauge", help, since.as_secs_f64());
+    let name = "model_swaps_total";
+    text.metric(name, "counter", "Models that took over, or should have and could not.");
+    let swaps = &state.metrics.swaps;
+    for (outcome, count) in [("done", &swaps.done), ("failed", &swaps.failed)] {
+        text.sample(name, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+    }
     text.single("model_loaded", "gauge", "Whether a proved model is in memory.", 1);
 }
 

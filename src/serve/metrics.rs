@@ -14,7 +14,7 @@ use warp::http::{Method, StatusCode};
 pub(crate) const OTHER: &str = "other";
 
 /// The routes that are told apart.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 14] = [
     "/predict",
     "/predict/batch",
     "/health",
@@ -27,6 +27,7 @@ const ROUTES: [&str; 13] = [
     "/ping",
     "/version",
     "/v2",
+    "/admin/reload",
     OTHER,
 ];
 
@@ -34,8 +35,8 @@ const ROUTES: [&str; 13] = [
 const METHODS: [&str; 5] = ["GET", "POST", "HEAD", "OPTIONS", OTHER];
 
 /// The statuses that are told apart; the last stands for all others.
-const STATUSES: [u16; 17] =
-    [200, 422, 503, 204, 400, 401, 404, 405, 408, 413, 415, 429, 431, 500, 504, 505, 0];
+const STATUSES: [u16; 19] =
+    [200, 422, 503, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 431, 500, 504, 505, 0];
 
 /// The upper bounds of the buckets of durations, in microseconds.
 pub(crate) const BOUNDS: [u64; 18] = [
@@ -53,6 +54,15 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: AtomicUsize,
     /// How many requests were not worked on because of too many others.
     pub(crate) shed: AtomicU64,
+    /// How often another package took over, and how often one should have and could not.
+    pub(crate) swaps: Swaps,
+}
+
+/// How the changes of what is served went.
+#[derive(Default)]
+pub(crate) struct Swaps {
+    pub(crate) done: AtomicU64,
+    pub(crate) failed: AtomicU64,
 }
 
 /// How long requests took.
@@ -108,6 +118,7 @@ impl Metrics {
             durations: ROUTES.iter().map(|_| Durations::default()).collect(),
             in_flight: AtomicUsize::new(0),
             shed: AtomicU64::new(0),
+            swaps: Swaps::default(),
         }
     }
 

@@ -200,7 +200,7 @@ fn invoked(
 fn get(state: &State, served: &Served, resource: Resource) -> Answer {
     let ok = |value: Value| Answer::new(JSON, value.to_string().into_bytes());
     let reported = |body: fn(&Report, &Served) -> Vec<u8>| {
-        let report = Report::of(served, state);
+        let report = Report::of(state);
         let ready = report.is_pass();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         Answer::json(status, body(&report, served))

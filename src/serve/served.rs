@@ -5,6 +5,7 @@
 //! requests nor what else the service may serve.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use crate::ml::package::Package;
 use crate::serve::counts::{Counters, Counts};
@@ -22,6 +23,8 @@ pub(crate) struct Served {
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
     pub(crate) counts: Counts,
+    /// Since when it is in use.
+    pub(crate) since: SystemTime,
 }
 
 impl Served {
@@ -38,6 +41,7 @@ impl Served {
             page: page::write(&package),
             openapi: openapi::write(&package, options),
             counts: counters.of(&package),
+            since: SystemTime::now(),
             package,
         }
     }

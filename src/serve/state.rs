@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use crate::ml::package::Package;
 use crate::serve::connections::Connections;
 use crate::serve::counts::Counters;
+use crate::serve::follow::Follow;
 use crate::serve::limits::Limits;
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
@@ -32,6 +33,10 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How often the package's files are hashed, whatever their times say.
     pub recheck_every: Duration,
+    /// How often it is looked whether another package is to be served.
+    pub follow_every: Duration,
+    /// Whether whoever is on this machine may ask for that look, by `POST /admin/reload`.
+    pub admin: bool,
     /// How much one client may hold, and for how long.
     pub limits: Limits,
     /// Where answers are told of; nowhere unless it is given.
@@ -58,6 +63,8 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             recheck_every: Duration::from_secs(30),
+            follow_every: Duration::from_millis(500),
+            admin: false,
             limits: Limits::default(),
             log: None,
             policy: Policy::default(),
@@ -72,6 +79,8 @@ pub(crate) struct State {
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,
     pub(crate) counters: Counters,
+    /// How another package comes to answer; `None` when none ever does.
+    pub(crate) follow: Option<Follow>,
     served: ArcSwap<Served>,
     is_draining: AtomicBool,
     id_prefix: u32,
@@ -81,7 +90,12 @@ pub(crate) struct State {
 impl State {
     /// The state of a service that begins with a package which was loaded, and so proved, from a
     /// directory.
-    pub(crate) fn new(package: Package, dir: PathBuf, options: Options) -> State {
+    pub(crate) fn new(
+        package: Package,
+        dir: PathBuf,
+        follow: Option<Follow>,
+        options: Options,
+    ) -> State {
         let limits = &options.limits;
         let (max, max_each) = (limits.max_connections, limits.max_connections_per_address);
         let random = RandomState::new().build_hasher().finish();
@@ -91,6 +105,7 @@ impl State {
             metrics: Metrics::new(),
             served: ArcSwap::from_pointee(Served::new(package, dir, &options, &counters)),
             counters,
+            follow,
             is_draining: AtomicBool::new(false),
             // Cut on purpose: the prefix only tells one process from another in a log.
             id_prefix: random as u32,
@@ -102,6 +117,13 @@ impl State {
     /// The package that answers now. To be asked once per request, which keeps it.
     pub(crate) fn served(&self) -> Arc<Served> {
         self.served.load_full()
+    }
+
+    /// From now on another package answers, which was loaded, and so proved, from a directory.
+    /// Requests that have begun end with the one that they began with. Returns that one.
+    pub(crate) fn swap(&self, package: Package, dir: PathBuf) -> Arc<Served> {
+        let served = Served::new(package, dir, &self.options, &self.counters);
+        self.served.swap(Arc::new(served))
     }
 
     /// A request id that no other request of this process has.

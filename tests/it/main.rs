@@ -32,6 +32,7 @@ mod selection;
 mod service;
 mod small;
 mod suggest;
+mod swap;
 mod transforms;
 mod tune;
 mod venv;

@@ -61,7 +61,8 @@ where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf + Unpin,
 {
-    /// Begins a batch, all of which one package answers. Returns when the header, if there is to be one, was right.
+    /// Begins a batch, all of which one package answers. Returns when the header, if there is to be
+    /// one, was right.
     ///
     /// # Errors
     /// 400 or 422 for the header, 408 or 400 when it did not arrive.
