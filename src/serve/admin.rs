@@ -57,7 +57,7 @@ pub(crate) async fn reload(state: Arc<State>) -> Result<Answer, Problem> {
         let version = state.served().version().to_owned();
         let (status, before) = match found {
             Found::Same => ("unchanged", None),
-            Found::Swapped(before) => ("swapped", Some(before)),
+            Found::Swapped { from, .. } => ("swapped", Some(from)),
             Found::Kept(reason) => return Err(refusal::kept(&version, &reason)),
         };
         let body = json!({ "status": status, "model_version": version, "before": before });

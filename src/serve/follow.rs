@@ -91,8 +91,8 @@ pub(crate) enum Look {
 pub(crate) enum Found {
     /// What is to be served is what answers.
     Same,
-    /// Another version answers than this one of before.
-    Swapped(String),
+    /// Another version answers.
+    Swapped { from: String, to: String },
     /// Something else is to be served and cannot be.
     Kept(String),
 }
@@ -183,6 +183,20 @@ impl Follow {
     /// Looks, and lets another package take over if it is there and whole. May take as long as
     /// loading it does, and only one look goes on at a time.
     pub(crate) fn look(&self, state: &State, look: Look) -> Found {
+        let (found, is_due) = self.attempt(state, look);
+        // The next look need not wait until who is told has listened.
+        match &found {
+            Found::Swapped { from, to } => self.source.tell(&News::Swapped { from, to }),
+            Found::Kept(reason) if is_due => {
+                self.source.tell(&News::Kept { version: state.served().version(), reason });
+            }
+            _ => {}
+        }
+        found
+    }
+
+    /// Looks; also says whether people are to be told of a failure.
+    fn attempt(&self, state: &State, look: Look) -> (Found, bool) {
         let mut seen = lock(&self.seen);
         let stamp = Stamp::of(&*self.source, Some(&seen.stamp).filter(|_| look != Look::Asked));
         let is_new = stamp != seen.stamp;
@@ -199,7 +213,7 @@ impl Follow {
                 Ok((package, dir)) => {
                     seen.told = None;
                     *lock(&self.failure) = None;
-                    return self.take(state, package, dir);
+                    return (take(state, package, dir), false);
                 }
                 Err(reason) => {
                     state.metrics.swaps.failed.fetch_add(1, Ordering::Relaxed);
@@ -207,32 +221,32 @@ impl Follow {
                 }
             }
         }
-        let Some(Failure { reason, .. }) = self.failure() else { return Found::Same };
-        let is_due = look == Look::Asked || (look == Look::Routine && !is_new);
-        if is_due && (look == Look::Asked || seen.told.as_ref() != Some(&reason)) {
+        let Some(Failure { reason, .. }) = self.failure() else {
+            return (Found::Same, false);
+        };
+        let is_settled = look == Look::Routine && !is_new;
+        let is_due = look == Look::Asked || (is_settled && seen.told.as_ref() != Some(&reason));
+        if is_due {
             seen.told = Some(reason.clone());
-            self.source.tell(&News::Kept { version: state.served().version(), reason: &reason });
         }
-        Found::Kept(reason)
+        (Found::Kept(reason), is_due)
     }
+}
 
-    /// Lets a package take over, unless it is the one that answers.
-    fn take(&self, state: &State, package: Package, dir: PathBuf) -> Found {
-        let served = state.served();
-        let is_same = served.version() == package.version();
-        if is_same && served.watch.dir() == dir {
-            return Found::Same;
-        }
-        let before = state.swap(package, dir);
-        if is_same {
-            // The same bytes, elsewhere.
-            return Found::Same;
-        }
-        state.metrics.swaps.done.fetch_add(1, Ordering::Relaxed);
-        let from = before.version();
-        self.source.tell(&News::Swapped { from, to: state.served().version() });
-        Found::Swapped(from.to_owned())
+/// Lets a package take over, unless it is the one that answers.
+fn take(state: &State, package: Package, dir: PathBuf) -> Found {
+    let served = state.served();
+    let (from, to) = (served.version().to_owned(), package.version().to_owned());
+    if from == to && served.watch.dir() == dir {
+        return Found::Same;
     }
+    state.swap(package, dir);
+    if from == to {
+        // The same bytes, elsewhere.
+        return Found::Same;
+    }
+    state.metrics.swaps.done.fetch_add(1, Ordering::Relaxed);
+    Found::Swapped { from, to }
 }
 
 /// Every state of what is locked here is a valid one, also that of a look that was cut short.

@@ -120,10 +120,10 @@ impl State {
     }
 
     /// From now on another package answers, which was loaded, and so proved, from a directory.
-    /// Requests that have begun end with the one that they began with. Returns that one.
-    pub(crate) fn swap(&self, package: Package, dir: PathBuf) -> Arc<Served> {
+    /// Requests that have begun end with the one that they began with.
+    pub(crate) fn swap(&self, package: Package, dir: PathBuf) {
         let served = Served::new(package, dir, &self.options, &self.counters);
-        self.served.swap(Arc::new(served))
+        self.served.store(Arc::new(served));
     }
 
     /// A request id that no other request of this process has.

@@ -35,5 +35,6 @@ mod suggest;
 mod swap;
 mod transforms;
 mod tune;
+mod turns;
 mod venv;
 mod verbs;

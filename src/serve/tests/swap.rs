@@ -103,6 +103,10 @@ impl Following {
     }
 }
 
+fn swapped(from: &str, to: &str) -> Found {
+    Found::Swapped { from: from.to_owned(), to: to.to_owned() }
+}
+
 fn version_of(dir: &TempDir) -> String {
     Package::load(dir.path()).unwrap().version().to_owned()
 }
@@ -117,7 +121,7 @@ fn another_package_answers_and_counts_for_itself() {
     following.name(b.path());
     // A request that has begun ends with what it began with.
     let begun = following.service.state.served();
-    assert_eq!(following.look(Look::Routine), Found::Swapped(of_a.clone()));
+    assert_eq!(following.look(Look::Routine), swapped(&of_a, &of_b));
     assert_eq!((begun.version(), following.version()), (&*of_a, of_b.clone()));
     let (status, second) = following.service.post(GOOD);
     assert_eq!((status, &second["model_version"]), (200, &json!(of_b)));
@@ -136,7 +140,7 @@ fn another_package_answers_and_counts_for_itself() {
     assert_eq!(metrics.matches("model_info{").count(), 1);
     // And back: a rollback goes on counting where that version stopped.
     following.name(a.path());
-    assert_eq!(following.look(Look::Routine), Found::Swapped(of_b));
+    assert_eq!(following.look(Look::Routine), swapped(&of_b, &of_a));
     following.service.post(GOOD);
     let line = format!("predictions_total{{model_version=\"{of_a}\",class=\"false\"}} 2\n");
     assert!(following.metrics().contains(&line));
@@ -172,7 +176,7 @@ fn what_is_damaged_never_answers_is_told_once_and_is_taken_up_once_it_is_whole()
     assert!(following.metrics().contains("model_swaps_total{outcome=\"failed\"} 2\n"));
     // Both attempts were real ones: the looks between them loaded nothing.
     fs::write(&model, &kept).unwrap();
-    assert_eq!(following.look(Look::Routine), Found::Swapped(of_a));
+    assert_eq!(following.look(Look::Routine), swapped(&of_a, &version_of(&b)));
     let (_, health) = following.health();
     assert_eq!(health["checks"]["package:swap"][0], json!({"status": "pass"}));
 }
@@ -246,5 +250,5 @@ fn a_link_that_leads_elsewhere_is_followed_and_the_old_one_stays_whole_until_the
     assert!(matches!(follow.look(&state, Look::Routine), Found::Kept(_)));
     assert!(crate::serve::health::Report::of(&state).is_pass());
     fs::write(b.path().join("model.json"), &small_files_of(2.5)["model.json"]).unwrap();
-    assert_eq!(follow.look(&state, Look::Routine), Found::Swapped(version_of(&a)));
+    assert_eq!(follow.look(&state, Look::Routine), swapped(&version_of(&a), &version_of(&b)));
 }
