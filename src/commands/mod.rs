@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod diff;
+mod follow;
 mod gc;
 mod graph;
 mod init;

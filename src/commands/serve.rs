@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,14 +16,16 @@ use engine::params::Step;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
+use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
-use super::notify::{READY, STOPPING, notify};
+use super::notify::{READY, RELOADING, STOPPING, notify};
 use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Listener, Log, Options, Routes, Socket};
+use crate::serve::{self, Follow, Listener, Log, Options, Reload, Routes, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
 /// How long a slow reader of the log may keep the process from its end.
@@ -30,7 +33,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen(*terminal)?;
-    let (mut values, dir) = chosen(global, &args.which)?;
+    let Chosen { mut values, dir, followed } = chosen(global, &args.which)?;
     let routes = surroundings(&mut values)?;
     if args.host.is_some() || args.port.is_some() {
         values.remove("socket");
@@ -39,25 +42,40 @@ pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
     values.extend(args.limits.given());
     lay(&args.policy, &mut values);
-    listen(&checked(values)?, routes, &dir, interrupt, terminal)
+    let follow = Follow::new(Following { followed, terminal: *terminal });
+    listen(&checked(values)?, routes, &dir, follow, interrupt, terminal)
+}
+
+/// A package to be used.
+pub(super) struct Chosen {
+    /// The parameters of the service.
+    pub(super) values: Map<String, Value>,
+    /// Where it is now.
+    pub(super) dir: PathBuf,
+    /// What tells where it is later.
+    pub(super) followed: Followed,
 }
 
 /// The parameters of the service and the package that was named, or those of the pipeline. A
 /// package can be used where there is no project at all.
-pub(super) fn chosen(
-    global: &Global,
-    which: &Which,
-) -> anyhow::Result<(Map<String, Value>, PathBuf)> {
+pub(super) fn chosen(global: &Global, which: &Which) -> anyhow::Result<Chosen> {
     if let Some(dir) = &which.package {
-        return Ok((Map::new(), dir.to_owned()));
+        let followed = Followed::Directory(dir.clone());
+        return Ok(Chosen { values: Map::new(), dir: dir.clone(), followed });
     }
     let opened = open(global)?;
     let id = service(&opened.graph)?;
-    let dir = match &which.alias {
-        Some(name) => alias::refresh(&opened.project, name)?,
-        None => package_dir(&opened, id)?,
+    let (dir, followed) = match &which.alias {
+        Some(name) => {
+            let dir = alias::refresh(&opened.project, name)?;
+            (dir, Followed::alias(&opened.project.aliases, name))
+        }
+        None => {
+            let dir = package_dir(&opened, id)?;
+            (dir.clone(), Followed::Directory(dir))
+        }
     };
-    Ok((values(&opened.graph, id), dir))
+    Ok(Chosen { values: values(&opened.graph, id), dir, followed })
 }
 
 /// Lays the flags over the parameters.
@@ -104,7 +122,9 @@ pub(super) fn launch(
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
     let (params, dir) = (checked(values(&opened.graph, id))?, package_dir(opened, id)?);
-    listen(&params, Routes::default(), &dir, interrupt, terminal)
+    let followed = Followed::Directory(dir.clone());
+    let follow = Follow::new(Following { followed, terminal: *terminal });
+    listen(&params, Routes::default(), &dir, follow, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -167,27 +187,33 @@ fn listen(
     params: &Params,
     routes: Routes,
     dir: &Path,
+    follow: Follow,
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let package = Package::load(dir).map_err(|error| unservable(dir, &error))?;
+    // Where it was seen, so that what changes from then on is followed.
+    let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
+    let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cut = runtime.block_on(async {
         let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
         let stopped = interrupt.serve();
+        let reloads = tokio::spawn(reload_when_asked(interrupt.reload(), follow.reload()));
         warn_of_strangers(&place, terminal);
         announce(&place, &package, terminal);
         notify(READY);
         let shutdown = async {
             stopped.await;
+            reloads.abort();
             notify(STOPPING);
         };
         let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
-        let options = Options { max_body_bytes, policy, routes, ..Options::default() };
+        let admin = params.admin;
+        let options = Options { max_body_bytes, policy, routes, admin, ..Options::default() };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
-        let cut = serve::run(listener, package, dir.to_owned(), options, shutdown).await;
+        let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
             log.flush(FLUSH);
         }
@@ -201,6 +227,15 @@ fn listen(
     }
     terminal.note("the service has stopped");
     Ok(ExitCode::Ok)
+}
+
+/// Has the service look for another package whenever a signal asks for that.
+async fn reload_when_asked(signal: Arc<Notify>, reload: Reload) {
+    loop {
+        signal.notified().await;
+        notify(RELOADING);
+        reload.ask();
+    }
 }
 
 /// Where a service can be reached.

@@ -43,6 +43,8 @@ pub struct Params {
     pub socket_mode: String,
     /// How answers are logged: `off`, `plain` or `json`.
     pub log: String,
+    /// Whether `POST /admin/reload` is answered to clients on this machine.
+    pub admin: bool,
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
@@ -135,6 +137,13 @@ impl Kind for Serve {
                  headers the ids alone",
             ),
         ];
+        params.push(Param::new(
+            "admin",
+            Type::Bool,
+            false,
+            "whether `POST /admin/reload`, from this machine, has the service look at once for \
+             another package; it looks by itself every half second",
+        ));
         params.extend(limits::declared());
         Type::Record(params)
     }
@@ -187,7 +196,7 @@ mod tests {
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
         assert_eq!(params.policy(), Policy::default());
         assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
-        assert_eq!(params.log(), None);
+        assert_eq!((params.log(), params.admin), (None, false));
     }
 
     #[test]

@@ -44,15 +44,15 @@ impl Answer {
         Answer { status, ..Answer::new(JSON, body) }
     }
 
-    /// A refusal in the tongue of a path, or by RFC 9457 where the client accepts that.
+    /// A refusal by a model version, in the tongue of a path, or by RFC 9457 where the client
+    /// accepts that.
     pub(crate) fn problem(
         problem: &Problem,
         tongue: Tongue,
         headers: &HeaderMap,
-        state: &State,
+        version: &str,
         id: &str,
     ) -> Answer {
-        let version = state.package.version();
         if accept::quality(headers, problem_json::MEDIA_TYPE) > 0 {
             let body = problem.rfc9457(version, id);
             let answer = Answer::new(problem_json::MEDIA_TYPE, body);
@@ -103,7 +103,10 @@ impl Answer {
 
 /// The answer to a request that is refused before it comes to the routes.
 pub(crate) fn refuse(problem: &Problem, state: &State, id: &str, is_head: bool) -> Response {
-    Answer::problem(problem, Tongue::Own, &HeaderMap::new(), state, id).finish(id, is_head)
+    let served = state.served();
+    let headers = HeaderMap::new();
+    let answer = Answer::problem(problem, Tongue::Own, &headers, served.version(), id);
+    answer.finish(id, is_head)
 }
 
 /// The answer of a path that is text and is not served by the routes.

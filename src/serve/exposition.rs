@@ -7,8 +7,7 @@
 use std::fmt::{Display, Write};
 use std::fs;
 use std::sync::atomic::Ordering;
-
-use serde_json::Value;
+use std::time::SystemTime;
 
 use crate::serve::metrics::{BOUNDS, OTHER};
 use crate::serve::state::State;
@@ -69,8 +68,8 @@ fn requests(text: &mut Text, state: &State) {
     }
     let name = "validation_errors_total";
     text.metric(name, "counter", "Wrong fields of refused records, by field and type.");
-    for (field, kind, count) in state.metrics.errors() {
-        text.sample(name, &[("field", field), ("type", kind)], count);
+    for (field, kind, count) in state.counters.errors() {
+        text.sample(name, &[("field", &*field), ("type", kind)], count);
     }
 }
 
@@ -90,20 +89,24 @@ fn durations(text: &mut Text, state: &State) {
 }
 
 fn model(text: &mut Text, state: &State) {
-    let package = &state.package;
-    let version = package.version();
     let name = "predictions_total";
     text.metric(name, "counter", "Predictions, by model version and class.");
-    for (class, count) in package.model().classes().iter().zip(state.metrics.predictions()) {
-        let class = match class {
-            Value::String(class) => class.clone(),
-            class => class.to_string(),
-        };
-        text.sample(name, &[("model_version", version), ("class", &class)], count);
+    for (version, class, count) in state.counters.predictions() {
+        text.sample(name, &[("model_version", &*version), ("class", &*class)], count);
     }
     text.metric("model_info", "gauge", "The model that answers.");
-    let learner = &package.manifest().learner;
-    text.sample("model_info", &[("version", version), ("learner", learner)], 1);
+    let served = state.served();
+    let learner = &served.package.manifest().learner;
+    text.sample("model_info", &[("version", served.version()), ("learner", learner)], 1);
+    let since = served.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let help = "Since when that model answers, in seconds since 1970.";
+    text.single("model_served_since_seconds", "gauge", help, since.as_secs_f64());
+    let name = "model_swaps_total";
+    text.metric(name, "counter", "Models that took over, or should have and could not.");
+    let swaps = &state.metrics.swaps;
+    for (outcome, count) in [("done", &swaps.done), ("failed", &swaps.failed)] {
+        text.sample(name, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+    }
     text.single("model_loaded", "gauge", "Whether a proved model is in memory.", 1);
 }
 

@@ -8,23 +8,27 @@
 //! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
 //! streams, and for the `doors` of other protocols; `errors` is the one shape of every refusal,
 //! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
-//! leaves. `health` watches over the
-//! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
-//! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
-//! outside.
+//! leaves. `served` is the package that answers, which `follow` may exchange (at once, when `admin`
+//! is asked) while `state` stays; `counts` is what is counted of it, `health` watches over it,
+//! `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no stage,
+//! table or engine. It neither prints nor handles signals: listener and shutdown come from outside,
+//! and so does what is to be served.
 
 mod accept;
+mod admin;
 mod answer;
 mod batch;
 mod body;
 mod complaint;
 mod connection;
 mod connections;
+mod counts;
 mod document;
 mod doors;
 mod errors;
 mod exposition;
 mod field;
+mod follow;
 mod framing;
 mod guard;
 mod health;
@@ -44,6 +48,8 @@ mod resource;
 mod routes;
 mod running;
 mod scorer;
+mod served;
+mod stat;
 mod state;
 mod tally;
 mod trace;
@@ -51,6 +57,7 @@ mod validation;
 
 pub use batch::offline::{Failed, predict};
 pub use batch::{Counts, Format, Wanted};
+pub use follow::{Follow, News, Reload, Source};
 pub use limits::Limits;
 pub use listen::{Listener, Socket};
 pub use log::{Format as LogFormat, Log};

@@ -19,6 +19,7 @@ use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
 use warp::reply::Response;
 
+use crate::serve::admin;
 use crate::serve::answer;
 use crate::serve::errors::Problem;
 use crate::serve::exposition;
@@ -37,6 +38,8 @@ const METRICS: &str = "/metrics";
 pub(crate) struct Requests<R> {
     pub(crate) routes: R,
     pub(crate) state: Arc<State>,
+    /// Whether the client is on this machine.
+    pub(crate) is_near: bool,
 }
 
 impl<R, A> Service<Request<Incoming>> for Requests<R>
@@ -67,10 +70,19 @@ where
             asks.tell(&answer, Some(began.elapsed()), &state);
             return Box::pin(ready(Ok(answer)));
         }
-        let answer = self.routes.clone().call(request);
+        let is_admin = state.options.admin && asks.labels.route() == admin::RELOAD;
+        let admitted =
+            is_admin.then(|| admin::admit(request.method(), request.headers(), self.is_near));
+        let routed = (!is_admin).then(|| self.routes.clone().call(request));
         Box::pin(async move {
             let time = state.options.limits.request_timeout;
-            let mut response = match tokio::time::timeout(time, caught(answer)).await {
+            let answer = async {
+                match (routed, admitted) {
+                    (Some(answer), _) => caught(answer).await,
+                    (None, admitted) => Some(asks.reload(admitted.transpose(), &state).await),
+                }
+            };
+            let mut response = match tokio::time::timeout(time, answer).await {
                 Ok(Some(response)) => response,
                 Ok(None) => asks.refuse(&Problem::internal(), &state),
                 Err(_) => asks.refuse(&refusal::late(time.as_secs_f64()), &state),
@@ -143,6 +155,18 @@ impl Asks {
             }
             Method::OPTIONS => answer::options(ALLOWED, &self.id(state)),
             _ => self.refuse(&Problem::method_not_allowed(ALLOWED), state),
+        }
+    }
+
+    /// The answer of `/admin/reload`, if the client may ask for it.
+    async fn reload(&self, admitted: Result<Option<()>, Problem>, state: &Arc<State>) -> Response {
+        let answer = match admitted {
+            Ok(_) => admin::reload(Arc::clone(state)).await,
+            Err(problem) => Err(problem),
+        };
+        match answer {
+            Ok(answer) => answer.finish(&self.id(state), false),
+            Err(problem) => self.refuse(&problem, state),
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! Paths are compared whole and once; there is no prefix that something else could hide behind.
 
+use crate::ml::package::Package;
 use crate::serve::doors::Tongue;
 use crate::serve::query::decoded;
-use crate::serve::state::State;
+use crate::serve::state::Routes;
 
 /// All that is served, for the answer to a path that is not.
 pub(crate) const KNOWN: &str = "POST /predict, POST /predict/batch, GET /health, \
@@ -34,9 +35,8 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    /// What is served at a path of a service.
-    pub(crate) fn of(path: &str, state: &State) -> Option<Resource> {
-        let routes = &state.options.routes;
+    /// What is served at a path, while a package answers.
+    pub(crate) fn of(path: &str, routes: &Routes, package: &Package) -> Option<Resource> {
         match path {
             "/" => Some(Resource::Page),
             "/predict" => Some(Resource::Predict),
@@ -53,20 +53,20 @@ impl Resource {
             "/v2/health/ready" => Some(Resource::V2Ready),
             path if routes.predict.as_deref() == Some(path) => Some(Resource::Invocations),
             path if routes.health.as_deref() == Some(path) => Some(Resource::Ping),
-            path => Resource::of_model(path.strip_prefix("/v2/models/")?, state),
+            path => Resource::of_model(path.strip_prefix("/v2/models/")?, package),
         }
     }
 
     /// What is served of a model: `MODEL[/versions/VERSION][/ready|/infer]`.
-    fn of_model(path: &str, state: &State) -> Option<Resource> {
+    fn of_model(path: &str, package: &Package) -> Option<Resource> {
         let mut steps = path.split('/').map(decoded);
         let mut next = || steps.next().map(Option::unwrap_or_default);
-        if next()? != state.package.manifest().name {
+        if next()? != package.manifest().name {
             return None;
         }
         let mut step = next();
         if step.as_deref() == Some("versions") {
-            if next()? != state.package.version() {
+            if next()? != package.version() {
                 return None;
             }
             step = next();

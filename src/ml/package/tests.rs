@@ -11,8 +11,15 @@ use super::write::{Parts, Texts};
 use super::*;
 use crate::ml::schema::{Field, Role, Schema};
 
+/// The intercept of the model, unless another is asked for.
+const INTERCEPT: f64 = -0.25;
+
 /// A logistic model of four fields, made by hand.
 fn model() -> Model {
+    model_of(INTERCEPT)
+}
+
+fn model_of(intercept: f64) -> Model {
     let document = json!({
         "format": "pipeline.model/1",
         "learner": "logistic_regression",
@@ -28,7 +35,7 @@ fn model() -> Model {
             {"name": "plan", "kind": "categorical",
              "transform": {"one_hot": {"impute": null, "categories": ["basic", "gold", "plus"]}}},
         ],
-        "predictor": {"linear": {"intercept": -0.25, "coefficients": [
+        "predictor": {"linear": {"intercept": intercept, "coefficients": [
             {"feature": "age", "value": 0.7},
             {"feature": "charge", "value": -0.3},
             {"feature": "member", "value": 0.2},
@@ -75,6 +82,11 @@ fn rows() -> Vec<Vec<Cell>> {
 
 /// The files of a small package, for tests of all that uses packages.
 pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
+    small_files_of(INTERCEPT)
+}
+
+/// The same with another intercept, and so with other predictions.
+pub(crate) fn small_files_of(intercept: f64) -> BTreeMap<&'static str, Vec<u8>> {
     let texts = Texts {
         name: "a small model".into(),
         description: "Tells who leaves.".into(),
@@ -87,7 +99,7 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
     let intervals = BTreeMap::from([("overall".to_owned(), known)]);
     let parts = Parts {
         texts: &texts,
-        model: &model(),
+        model: &model_of(intercept),
         threshold: 0.5,
         thresholds: None,
         threshold_rule: "chosen by hand",
@@ -103,8 +115,13 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
 
 /// A small package in a directory of its own.
 pub(crate) fn small_package() -> TempDir {
+    small_package_of(INTERCEPT)
+}
+
+/// The same with another intercept.
+pub(crate) fn small_package_of(intercept: f64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    write::write(dir.path(), &small_files()).unwrap();
+    write::write(dir.path(), &small_files_of(intercept)).unwrap();
     dir
 }
 

@@ -36,6 +36,7 @@ pub(super) fn all(package: &Package, policy: Policy) -> Value {
             "properties": {
                 "status": { "enum": ["pass", "fail"] },
                 "model_version": version,
+                "served_since": { "type": "string", "format": "date-time" },
                 "checks": { "type": "object" },
                 "output": { "type": "string" },
             },

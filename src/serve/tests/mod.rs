@@ -11,6 +11,7 @@ mod policy;
 mod routes;
 mod socket;
 mod strictness;
+mod swap;
 mod transforms_tests;
 
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Service {
     /// A service over a package in a directory.
     fn over(dir: TempDir, options: Options) -> Service {
         let package = Package::load(dir.path()).unwrap();
-        let state = Arc::new(State::new(package, dir.path().to_owned(), options));
+        let state = Arc::new(State::new(package, dir.path().to_owned(), None, options));
         Service { state, _dir: dir }
     }
 
