@@ -16,19 +16,24 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
+use super::access;
 use super::interrupt::Interrupt;
 use super::notify::{READY, STOPPING, notify};
 use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Listener, Log, Options, Routes, Socket};
+use crate::serve::{self, Access, Listener, Log, Options, Routes, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
 /// How long a slow reader of the log may keep the process from its end.
 const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.new_key {
+        let (rate, file) = (args.access.rate.as_deref(), args.access.keys.as_deref());
+        return access::new_key(name, rate, file, terminal);
+    }
     let interrupt = Interrupt::listen(*terminal)?;
     let (mut values, dir) = chosen(global, &args.which)?;
     let routes = surroundings(&mut values)?;
@@ -37,6 +42,7 @@ pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow
     }
     values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
+    values.extend(args.access.given());
     values.extend(args.limits.given());
     lay(&args.policy, &mut values);
     listen(&checked(values)?, routes, &dir, interrupt, terminal)
@@ -171,20 +177,23 @@ fn listen(
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
     let package = Package::load(dir).map_err(|error| unservable(dir, &error))?;
+    let access = access::open(&params.access, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cut = runtime.block_on(async {
         let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
         let stopped = interrupt.serve();
-        warn_of_strangers(&place, terminal);
-        announce(&place, &package, terminal);
+        warn_of_strangers(&place, &access, terminal);
+        announce(&place, &package, &access, terminal);
         notify(READY);
         let shutdown = async {
             stopped.await;
             notify(STOPPING);
         };
         let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
-        let options = Options { max_body_bytes, policy, routes, ..Options::default() };
+        // It ends with the runtime.
+        tokio::spawn(access::watch(access.clone(), *terminal));
+        let options = Options { max_body_bytes, policy, routes, access, ..Options::default() };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
         let cut = serve::run(listener, package, dir.to_owned(), options, shutdown).await;
@@ -209,14 +218,15 @@ enum Place {
     Socket(PathBuf),
 }
 
-/// Says so when other machines can ask, and read what others ask.
-fn warn_of_strangers(place: &Place, terminal: &Terminal) {
+/// Says so when other machines can ask whoever they are, or read what others ask.
+fn warn_of_strangers(place: &Place, access: &Access, terminal: &Terminal) {
     if let Place::At(address) = place
         && !address.ip().is_loopback()
+        && let Some(lack) = access::lacks(access)
     {
         terminal.warning(&format!(
-            "{address} can be reached from other machines, without encryption or keys: let only a \
-             proxy reach it that has both"
+            "{address} can be reached from other machines, without {lack}: let only a proxy reach \
+             it that has that"
         ));
     }
 }
@@ -269,12 +279,15 @@ fn bind(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Says where the service is, with a line to try it.
-fn announce(place: &Place, package: &Package, terminal: &Terminal) {
+fn announce(place: &Place, package: &Package, access: &Access, terminal: &Terminal) {
+    let scheme = if access.tls().is_some() { "https" } else { "http" };
     let (url, curl) = match place {
-        Place::At(address) => (format!("http://{address}"), format!("curl http://{address}")),
+        Place::At(address) => {
+            (format!("{scheme}://{address}"), format!("curl {scheme}://{address}"))
+        }
         Place::Socket(path) => {
             let path = path.display();
-            (format!("unix:{path}"), format!("curl --unix-socket {path} http://localhost"))
+            (format!("unix:{path}"), format!("curl --unix-socket {path} {scheme}://localhost"))
         }
     };
     if terminal.json {
@@ -296,8 +309,9 @@ fn announce(place: &Place, package: &Package, terminal: &Terminal) {
     if let Place::At(_) = place {
         terminal.note(&format!("  page  {url}/"));
     }
+    let key = if access.keys().is_some() { " -H 'x-api-key: KEY'" } else { "" };
     terminal.note(&format!(
-        "  try   {curl}/predict -H 'content-type: application/json' -d '{example}'"
+        "  try   {curl}/predict -H 'content-type: application/json'{key} -d '{example}'"
     ));
     terminal.note("  stop  Ctrl-C");
 }

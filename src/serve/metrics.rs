@@ -16,6 +16,9 @@ use crate::serve::errors::{Loc, Problem};
 /// What is counted where it is on no list.
 pub(crate) const OTHER: &str = "other";
 
+/// Where the numbers are.
+pub(crate) const METRICS: &str = "/metrics";
+
 /// The routes that are told apart.
 const ROUTES: [&str; 13] = [
     "/predict",
@@ -23,7 +26,7 @@ const ROUTES: [&str; 13] = [
     "/health",
     "/health/ready",
     "/health/live",
-    "/metrics",
+    METRICS,
     "/",
     "/openapi.json",
     "/invocations",

@@ -2,7 +2,7 @@
 //!
 //! The way of a request is the list of files: `listen` and `connections` let a client in, or not;
 //! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
-//! `requests` bounds how many and how long, by the `limits`, and tells of them (`metrics`,
+//! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`, and tells of them (`metrics`,
 //! `exposition`, `log`, `trace`); `routes` takes a request apart (`resource` by its path, `query`,
 //! `accept` and `body` by the rest), `document`, `validation` and `field` check its body by the
 //! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
@@ -14,6 +14,7 @@
 //! outside.
 
 mod accept;
+mod access;
 mod answer;
 mod batch;
 mod body;
@@ -49,6 +50,9 @@ mod tally;
 mod trace;
 mod validation;
 
+pub use access::{
+    Access, Certificates, Cors, Keys, NewKey, OPENABLE, Rate, Tls, Unusable, names as key_names,
+};
 pub use batch::offline::{Failed, predict};
 pub use batch::{Counts, Format, Wanted};
 pub use limits::Limits;

@@ -51,23 +51,29 @@ pub async fn run(
     let listener = listener.into();
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let (stop, stage) = watch::channel(Stage::Serving);
-    let requests =
-        Requests { routes: warp::service(routes::api(Arc::clone(&state))), state: state.clone() };
+    let routes = warp::service(routes::api(Arc::clone(&state)));
+    let requests = Requests { routes, state: Arc::clone(&state), address: None };
     let welcome = |client: Client| {
         let (state, alive) = (Arc::clone(&state), alive.clone());
         match state.connections.admit(client.address) {
             Admission::Served(permit) => {
-                let served =
-                    connection::serve(client.stream, requests.clone(), state, stage.clone());
+                let (address, stage) = (client.address, stage.clone());
+                let requests = Requests { address, ..requests.clone() };
                 tokio::spawn(async move {
-                    served.await;
+                    let secured = connection::secured(client.stream, &state, stage.clone());
+                    if let Some(stream) = secured.await {
+                        connection::serve(stream, requests, state, stage).await;
+                    }
                     drop((permit, alive));
                 });
             }
-            Admission::TurnedAway(permit) => drop(tokio::spawn(async move {
-                connection::turn_away(client.stream, &state).await;
-                drop(permit);
-            })),
+            Admission::TurnedAway(permit) => {
+                let stage = stage.clone();
+                tokio::spawn(async move {
+                    connection::turn_away(client.stream, &state, stage).await;
+                    drop(permit);
+                });
+            }
             Admission::Closed => {}
         }
     };

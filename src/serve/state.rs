@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ml::package::Package;
+use crate::serve::access::Access;
 use crate::serve::connections::Connections;
 use crate::serve::health::Watch;
 use crate::serve::limits::Limits;
@@ -33,6 +34,8 @@ pub struct Options {
     pub recheck_every: Duration,
     /// How much one client may hold, and for how long.
     pub limits: Limits,
+    /// Who may ask, how often, and by which way.
+    pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
     /// What becomes of values that training has not seen.
@@ -58,6 +61,7 @@ impl Default for Options {
             drain_timeout: Duration::from_secs(5),
             recheck_every: Duration::from_secs(30),
             limits: Limits::default(),
+            access: Access::default(),
             log: None,
             policy: Policy::default(),
             routes: Routes::default(),
