@@ -3,6 +3,7 @@
 //! The service itself neither prints nor knows the environment; what it finds out about its files
 //! is told here.
 
+use std::env::VarError;
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -26,9 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Reads all that the parameters name. They were checked.
 pub(super) fn open(params: &Params, terminal: &Terminal) -> anyhow::Result<Access> {
     let mut access = Access::default();
-    let environment = std::env::var(ENVIRONMENT).unwrap_or_default();
-    if params.keys.is_some() || !environment.is_empty() {
-        let keys = Keys::open(params.keys.as_deref(), &environment).map_err(unusable)?;
+    let environment = environment()?;
+    if params.keys.is_some() || environment.is_some() {
+        let lines = environment.unwrap_or_default();
+        let keys = Keys::open(params.keys.as_deref(), &lines).map_err(unusable)?;
         access = access.with_keys(keys, params.open.clone());
     } else if !params.open.is_empty() {
         terminal.warning("`open` says what needs no key, and no key is wanted for anything");
@@ -51,6 +53,16 @@ pub(super) fn open(params: &Params, terminal: &Terminal) -> anyhow::Result<Acces
         terminal.warning(&format!("everyone here can read `{path}`: `chmod o-r {path}`"));
     }
     Ok(access)
+}
+
+/// The keys of the environment. A variable that is set and empty is one: a secret that has not
+/// arrived must not open the service to everyone.
+fn environment() -> anyhow::Result<Option<String>> {
+    match std::env::var(ENVIRONMENT) {
+        Ok(lines) => Ok(Some(lines)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(usage(format!("{ENVIRONMENT} is no text"))),
+    }
 }
 
 /// What a service lacks that others than this machine can reach, as the end of "without …".

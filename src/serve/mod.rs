@@ -2,16 +2,15 @@
 //!
 //! The way of a request is the list of files: `listen` and `connections` let a client in, or not;
 //! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
-//! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`, and tells of them (`metrics`,
-//! `exposition`, `log`, `trace`); `routes` takes a request apart (`resource` by its path, `query`,
-//! `accept` and `body` by the rest), `document`, `validation` and `field` check its body by the
-//! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
-//! streams, and for the `doors` of other protocols; `errors` is the one shape of every refusal,
-//! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
-//! leaves. `health` watches over the
-//! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
-//! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
-//! outside.
+//! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`,
+//! and tells of them (`metrics`, `exposition`, `log`, `trace`); `routes` takes a request apart
+//! (`resource` by its path, `query`, `accept` and `body` by the rest), `document`, `validation` and
+//! `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts for
+//! `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is the
+//! one shape of every refusal, `problem_json` another one, `refusal` those that come before the
+//! routes, and `answer` what leaves. `health` watches over the package, `page` and `openapi` tell
+//! people and programs how to ask. Knows `ml::package` and no stage, table or engine. It neither
+//! prints nor handles signals: listener and shutdown come from outside.
 
 mod accept;
 mod access;

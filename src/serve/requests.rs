@@ -150,7 +150,7 @@ impl Asks {
         let status = response.status();
         let is_told = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
         if self.is_brief && is_told {
-            response = answer::brief(status, &id_of(&response).to_owned(), self.is_head);
+            response = answer::brief(status, id_of(&response), self.is_head);
         }
         self.caller.dress(&mut response);
         if let Some(cors) = state.options.access.cors() {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod clients;
 mod command;
 mod contract;
@@ -32,6 +33,7 @@ mod selection;
 mod service;
 mod small;
 mod suggest;
+mod tls;
 mod transforms;
 mod tune;
 mod venv;

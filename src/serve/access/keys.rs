@@ -241,8 +241,8 @@ impl Keys {
         self.file.as_deref().filter(|path| watched::open_to_others(path) & 4 != 0)
     }
 
-    /// Reads the file again if it has changed; returns how many keys there are then. A file that
-    /// went bad changes nothing.
+    /// Reads the file again if it has changed; says how many keys there are then. A file that went
+    /// bad changes nothing.
     pub(crate) fn refresh(&self) -> Option<Result<String, Unusable>> {
         let file = self.file.as_deref()?;
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -252,7 +252,8 @@ impl Keys {
         Some(lines(Some(file), &self.environment).map(|lines| {
             let before = self.ring();
             let ring = Ring::new(lines, before.secret, Some(&before));
-            let told = format!("{} keys hold now, by `{}`", ring.keys.len(), file.display());
+            let told =
+                format!("`{}` was read again, keys in force: {}", file.display(), ring.keys.len());
             *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
             told
         }))
@@ -384,7 +385,7 @@ mod tests {
         };
         assert!(take(&keys) && take(&keys) && !take(&keys));
         write(&format!("{}\n{}\n", a.line, b.line));
-        assert!(refreshed(&keys).unwrap().starts_with("2 keys hold now"));
+        assert!(refreshed(&keys).unwrap().ends_with("keys in force: 2"));
         assert_eq!(found(&keys, &b.token).unwrap(), "b");
         assert!(!take(&keys), "a new file gives no new tokens");
         assert_eq!(keys.ring().find(a.token.as_bytes()).unwrap().counts(), (4, 2));

@@ -240,7 +240,8 @@ fn unknown() -> Problem {
 /// More requests than the rate allows.
 fn too_many(quota: Quota) -> Problem {
     let seconds = quota.seconds();
-    let message = format!("more requests than {}; try again in {seconds} seconds", quota.rate);
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    let message = format!("more requests than {}; try again in {seconds} {unit}", quota.rate);
     let loc = vec![name("server")];
     let entry = Entry::new("rate_limited", loc, "Too Many Requests", message);
     Problem::single(StatusCode::TOO_MANY_REQUESTS, "Too many requests", entry)
