@@ -212,8 +212,8 @@ fn mismatch(files: &Certificates, error: &TlsError) -> Unusable {
     let (cert, key) = (files.cert.display(), files.key.display());
     let message = match error {
         TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
-            "the key in `{key}` is not that of the first certificate in `{cert}`: the service's own \
-             must come before those that signed it"
+            "the key in `{key}` is not that of the first certificate in `{cert}`: the service's \
+             own must come before those that signed it"
         ),
         error => {
             format!("the certificate in `{cert}` and the key in `{key}` are of no use: {error}")

@@ -106,6 +106,7 @@ fn a_probe_without_a_key_is_told_the_status_and_one_with_a_key_the_reasons() {
     let (access, key) = keyed(&["/metrics"]);
     let service = Running::start(dir.path(), with(access));
     let good = format!("x-api-key: {}\r\n", key.token);
+    assert_eq!(ask(&service, "GET", "/health/ready", "").json(), json!({ "status": "pass" }));
     std::fs::remove_file(dir.path().join("model.json")).unwrap();
     for path in ["/health/ready", "/ping"] {
         let brief = ask(&service, "GET", path, "");
