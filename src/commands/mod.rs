@@ -1,5 +1,6 @@
 //! One file per verb: its arguments come from `cli`, its words go through `terminal`.
 
+mod access;
 mod completions;
 mod config;
 mod diff;

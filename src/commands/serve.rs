@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use super::access;
 use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
 use super::notify::{READY, RELOADING, STOPPING, notify};
@@ -25,13 +26,17 @@ use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Follow, Listener, Log, Options, Reload, Routes, Socket};
+use crate::serve::{self, Access, Follow, Listener, Log, Options, Reload, Routes, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
 /// How long a slow reader of the log may keep the process from its end.
 const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.new_key {
+        let (rate, file) = (args.access.rate.as_deref(), args.access.keys.as_deref());
+        return access::new_key(name, rate, file, terminal);
+    }
     let interrupt = Interrupt::listen(*terminal)?;
     let Chosen { mut values, dir, followed } = chosen(global, &args.which)?;
     let routes = surroundings(&mut values)?;
@@ -40,6 +45,7 @@ pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow
     }
     values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
+    values.extend(args.access.given());
     values.extend(args.limits.given());
     lay(&args.policy, &mut values);
     let follow = Follow::new(Following { followed, terminal: *terminal });
@@ -194,14 +200,15 @@ fn listen(
     // Where it was seen, so that what changes from then on is followed.
     let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
     let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
+    let access = access::open(&params.access, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cut = runtime.block_on(async {
         let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
         let stopped = interrupt.serve();
         let reloads = tokio::spawn(reload_when_asked(interrupt.reload(), follow.reload()));
-        warn_of_strangers(&place, terminal);
-        announce(&place, &package, terminal);
+        warn_of_strangers(&place, &access, terminal);
+        announce(&place, &package, &access, terminal);
         notify(READY);
         let shutdown = async {
             stopped.await;
@@ -209,8 +216,11 @@ fn listen(
             notify(STOPPING);
         };
         let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
+        // It ends with the runtime.
+        tokio::spawn(access::watch(access.clone(), *terminal));
         let admin = params.admin;
-        let options = Options { max_body_bytes, policy, routes, admin, ..Options::default() };
+        let options =
+            Options { max_body_bytes, policy, routes, admin, access, ..Options::default() };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
@@ -244,14 +254,15 @@ enum Place {
     Socket(PathBuf),
 }
 
-/// Says so when other machines can ask, and read what others ask.
-fn warn_of_strangers(place: &Place, terminal: &Terminal) {
+/// Says so when other machines can ask whoever they are, or read what others ask.
+fn warn_of_strangers(place: &Place, access: &Access, terminal: &Terminal) {
     if let Place::At(address) = place
         && !address.ip().is_loopback()
+        && let Some(lack) = access::lacks(access)
     {
         terminal.warning(&format!(
-            "{address} can be reached from other machines, without encryption or keys: let only a \
-             proxy reach it that has both"
+            "{address} can be reached from other machines, without {lack}: let only a proxy reach \
+             it that has that"
         ));
     }
 }
@@ -304,12 +315,15 @@ fn bind(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Says where the service is, with a line to try it.
-fn announce(place: &Place, package: &Package, terminal: &Terminal) {
+fn announce(place: &Place, package: &Package, access: &Access, terminal: &Terminal) {
+    let scheme = if access.tls().is_some() { "https" } else { "http" };
     let (url, curl) = match place {
-        Place::At(address) => (format!("http://{address}"), format!("curl http://{address}")),
+        Place::At(address) => {
+            (format!("{scheme}://{address}"), format!("curl {scheme}://{address}"))
+        }
         Place::Socket(path) => {
             let path = path.display();
-            (format!("unix:{path}"), format!("curl --unix-socket {path} http://localhost"))
+            (format!("unix:{path}"), format!("curl --unix-socket {path} {scheme}://localhost"))
         }
     };
     if terminal.json {
@@ -331,8 +345,9 @@ fn announce(place: &Place, package: &Package, terminal: &Terminal) {
     if let Place::At(_) = place {
         terminal.note(&format!("  page  {url}/"));
     }
+    let key = if access.keys().is_some() { " -H 'x-api-key: KEY'" } else { "" };
     terminal.note(&format!(
-        "  try   {curl}/predict -H 'content-type: application/json' -d '{example}'"
+        "  try   {curl}/predict -H 'content-type: application/json'{key} -d '{example}'"
     ));
     terminal.note("  stop  Ctrl-C");
 }

@@ -3,6 +3,7 @@
 //! A service has no outputs and is never cached: the command launches it, with a listener and a
 //! shutdown of its own, once all work is done. This file is its parameters.
 
+pub mod access;
 mod limits;
 
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ pub struct Params {
     pub log: String,
     /// Whether `POST /admin/reload` is answered to clients on this machine.
     pub admin: bool,
+    /// Who may ask, how often, and by which way.
+    #[serde(flatten)]
+    pub access: access::Params,
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
@@ -144,6 +148,7 @@ impl Kind for Serve {
             "whether `POST /admin/reload`, from this machine, has the service look at once for \
              another package; it looks by itself every half second",
         ));
+        params.extend(access::declared());
         params.extend(limits::declared());
         Type::Record(params)
     }
@@ -161,6 +166,7 @@ impl Kind for Serve {
             let message = format!("`{wrong}` is no permissions: octal digits up to 777");
             complaints.push(Complaint::about("socket_mode", message));
         }
+        complaints.extend(access::check(params));
         complaints
     }
 
@@ -197,6 +203,9 @@ mod tests {
         assert_eq!(params.policy(), Policy::default());
         assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
         assert_eq!((params.log(), params.admin), (None, false));
+        let access = params.access;
+        assert!(access.keys.is_none() && access.rate.is_none() && access.tls_cert.is_none());
+        assert!(access.open.is_empty() && access.cors_origins.is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use warp::http::StatusCode;
 use warp::http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use warp::reply::Response;
 
@@ -17,6 +17,9 @@ use crate::serve::state::State;
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pages that the page opens, or that open it, get no hold of it.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// An answer without its headers.
 pub(crate) struct Answer {
@@ -84,6 +87,8 @@ impl Answer {
         }
         if self.content_type == HTML {
             headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -107,6 +112,13 @@ pub(crate) fn refuse(problem: &Problem, state: &State, id: &str, is_head: bool) 
     let headers = HeaderMap::new();
     let answer = Answer::problem(problem, Tongue::Own, &headers, served.version(), id);
     answer.finish(id, is_head)
+}
+
+/// What a probe tells those who are not to know why.
+pub(crate) fn brief(status: StatusCode, id: &str, is_head: bool) -> Response {
+    let word = if status == StatusCode::OK { "pass" } else { "fail" };
+    let body = serde_json::json!({ "status": word }).to_string();
+    Answer::json(status, body.into_bytes()).finish(id, is_head)
 }
 
 /// The answer of a path that is text and is not served by the routes.

@@ -54,6 +54,7 @@ pub(crate) fn write(state: &State) -> String {
     durations(&mut text, state);
     model(&mut text, state);
     load(&mut text, state);
+    access(&mut text, state);
     process(&mut text);
     text.text
 }
@@ -125,6 +126,30 @@ fn load(text: &mut Text, state: &State) {
     }
     let draining = u8::from(state.is_draining());
     text.single("draining", "gauge", "Whether the service is stopping.", draining);
+}
+
+/// Who asked, by the names that the operator gave, and who did not come in.
+fn access(text: &mut Text, state: &State) {
+    let access = &state.options.access;
+    if let Some(keys) = access.keys() {
+        let ring = keys.ring();
+        let mut counts: Vec<_> = ring.keys().map(|key| (&*key.name, key.counts())).collect();
+        counts.sort_unstable();
+        let name = "key_requests_total";
+        text.metric(name, "counter", "Requests that came with a key, by its name.");
+        for (key, (asked, _)) in &counts {
+            text.sample(name, &[("key", key)], asked);
+        }
+        let name = "key_limited_total";
+        text.metric(name, "counter", "Those of them that were too many.");
+        for (key, (_, limited)) in &counts {
+            text.sample(name, &[("key", key)], limited);
+        }
+    }
+    if let Some(tls) = access.tls() {
+        let help = "TLS handshakes that came to nothing.";
+        text.single("tls_handshakes_failed_total", "counter", help, tls.failed());
+    }
 }
 
 /// What Prometheus' clients tell of their process; where there is no `/proc`, nothing.

@@ -13,6 +13,9 @@ use warp::http::{Method, StatusCode};
 /// What is counted where it is on no list.
 pub(crate) const OTHER: &str = "other";
 
+/// Where the numbers are.
+pub(crate) const METRICS: &str = "/metrics";
+
 /// The routes that are told apart.
 const ROUTES: [&str; 14] = [
     "/predict",
@@ -20,7 +23,7 @@ const ROUTES: [&str; 14] = [
     "/health",
     "/health/ready",
     "/health/live",
-    "/metrics",
+    METRICS,
     "/",
     "/openapi.json",
     "/invocations",

@@ -37,20 +37,10 @@ pub(crate) enum Resource {
 impl Resource {
     /// What is served at a path, while a package answers.
     pub(crate) fn of(path: &str, routes: &Routes, package: &Package) -> Option<Resource> {
+        if let Some(resource) = fixed(path) {
+            return Some(resource);
+        }
         match path {
-            "/" => Some(Resource::Page),
-            "/predict" => Some(Resource::Predict),
-            "/predict/batch" => Some(Resource::Batch),
-            "/health" => Some(Resource::Health),
-            "/health/ready" => Some(Resource::Ready),
-            "/health/live" => Some(Resource::Live),
-            "/openapi.json" => Some(Resource::OpenApi),
-            "/invocations" => Some(Resource::Invocations),
-            "/ping" => Some(Resource::Ping),
-            "/version" => Some(Resource::Version),
-            "/v2" => Some(Resource::V2Server),
-            "/v2/health/live" => Some(Resource::V2Live),
-            "/v2/health/ready" => Some(Resource::V2Ready),
             path if routes.predict.as_deref() == Some(path) => Some(Resource::Invocations),
             path if routes.health.as_deref() == Some(path) => Some(Resource::Ping),
             path => Resource::of_model(path.strip_prefix("/v2/models/")?, package),
@@ -88,6 +78,26 @@ impl Resource {
             }
             _ => "GET, HEAD, OPTIONS",
         }
+    }
+}
+
+/// What is served at a path of every service.
+pub(crate) fn fixed(path: &str) -> Option<Resource> {
+    match path {
+        "/" => Some(Resource::Page),
+        "/predict" => Some(Resource::Predict),
+        "/predict/batch" => Some(Resource::Batch),
+        "/health" => Some(Resource::Health),
+        "/health/ready" => Some(Resource::Ready),
+        "/health/live" => Some(Resource::Live),
+        "/openapi.json" => Some(Resource::OpenApi),
+        "/invocations" => Some(Resource::Invocations),
+        "/ping" => Some(Resource::Ping),
+        "/version" => Some(Resource::Version),
+        "/v2" => Some(Resource::V2Server),
+        "/v2/health/live" => Some(Resource::V2Live),
+        "/v2/health/ready" => Some(Resource::V2Ready),
+        _ => None,
     }
 }
 

@@ -59,20 +59,24 @@ pub async fn run(
         let (state, alive) = (Arc::clone(&state), alive.clone());
         match state.connections.admit(client.address) {
             Admission::Served(permit) => {
-                // By a Unix socket comes who may open the file.
-                let is_near = client.address.is_none_or(|address| address.is_loopback());
+                let (address, stage) = (client.address, stage.clone());
                 let requests =
-                    Requests { routes: routes.clone(), state: Arc::clone(&state), is_near };
-                let served = connection::serve(client.stream, requests, state, stage.clone());
+                    Requests { routes: routes.clone(), state: Arc::clone(&state), address };
                 tokio::spawn(async move {
-                    served.await;
+                    let secured = connection::secured(client.stream, &state, stage.clone());
+                    if let Some(stream) = secured.await {
+                        connection::serve(stream, requests, state, stage).await;
+                    }
                     drop((permit, alive));
                 });
             }
-            Admission::TurnedAway(permit) => drop(tokio::spawn(async move {
-                connection::turn_away(client.stream, &state).await;
-                drop(permit);
-            })),
+            Admission::TurnedAway(permit) => {
+                let stage = stage.clone();
+                tokio::spawn(async move {
+                    connection::turn_away(client.stream, &state, stage).await;
+                    drop(permit);
+                });
+            }
             Admission::Closed => {}
         }
     };

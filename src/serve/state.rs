@@ -13,6 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::ml::package::Package;
+use crate::serve::access::Access;
 use crate::serve::connections::Connections;
 use crate::serve::counts::Counters;
 use crate::serve::follow::Follow;
@@ -39,6 +40,8 @@ pub struct Options {
     pub admin: bool,
     /// How much one client may hold, and for how long.
     pub limits: Limits,
+    /// Who may ask, how often, and by which way.
+    pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
     /// What becomes of values that training has not seen.
@@ -66,6 +69,7 @@ impl Default for Options {
             follow_every: Duration::from_millis(500),
             admin: false,
             limits: Limits::default(),
+            access: Access::default(),
             log: None,
             policy: Policy::default(),
             routes: Routes::default(),

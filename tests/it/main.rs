@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod clients;
 mod command;
 mod contract;
@@ -33,6 +34,7 @@ mod service;
 mod small;
 mod suggest;
 mod swap;
+mod tls;
 mod transforms;
 mod tune;
 mod turns;

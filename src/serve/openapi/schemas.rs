@@ -12,12 +12,15 @@ use crate::ml::schema::FieldType;
 use crate::serve::policy::{Extra, Policy, Range};
 
 /// All shapes by their names.
-pub(super) fn all(package: &Package, policy: Policy) -> Value {
+pub(super) fn all(package: &Package, policy: Policy, is_keyed: bool) -> Value {
     let fields = &package.schema().fields;
     let property = |field: &InputField| (field.name.clone(), property(field, policy));
     let properties: Map<String, Value> = fields.iter().map(property).collect();
     let required: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let version = json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" });
+    // Probes that show no key are told no more than the status.
+    let health =
+        if is_keyed { json!(["status"]) } else { json!(["status", "model_version", "checks"]) };
     json!({
         "Record": {
             "type": "object",
@@ -32,7 +35,7 @@ pub(super) fn all(package: &Package, policy: Policy) -> Value {
         "ProblemDetails": details(&version),
         "Health": {
             "type": "object",
-            "required": ["status", "model_version", "checks"],
+            "required": health,
             "properties": {
                 "status": { "enum": ["pass", "fail"] },
                 "model_version": version,

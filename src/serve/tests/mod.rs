@@ -1,6 +1,7 @@
 //! Tests of the service: a small package, and requests without a socket (but for
-//! `socket`, `hostile` and `drain`).
+//! `access`, `socket`, `hostile` and `drain`).
 
+mod access;
 mod any;
 mod batch;
 mod doors;
