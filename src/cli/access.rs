@@ -36,7 +36,7 @@ pub struct Access {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_client_ca: Option<PathBuf>,
-    /// Let pages of these origins ask, as in https://example.org; * for all
+    /// Let pages of these origins ask, each as browsers send it; * for all
     #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cors_origins: Vec<String>,
