@@ -210,7 +210,9 @@ fn listen(
         };
         let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
         let admin = params.admin;
-        let options = Options { max_body_bytes, policy, routes, admin, ..Options::default() };
+        let drift_window = params.drift_window();
+        let options =
+            Options { max_body_bytes, policy, drift_window, routes, admin, ..Options::default() };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;

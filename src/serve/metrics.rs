@@ -14,7 +14,7 @@ use warp::http::{Method, StatusCode};
 pub(crate) const OTHER: &str = "other";
 
 /// The routes that are told apart.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 15] = [
     "/predict",
     "/predict/batch",
     "/health",
@@ -23,6 +23,7 @@ const ROUTES: [&str; 14] = [
     "/metrics",
     "/",
     "/openapi.json",
+    "/drift",
     "/invocations",
     "/ping",
     "/version",

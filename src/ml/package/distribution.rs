@@ -3,11 +3,11 @@
 //!
 //! What a service sees is counted in the same bins, so that how far it has moved follows from
 //! counts alone: no row has to be kept, and none is compared with another. The rows are not those
-//! of training, because a model says of what it has learnt from what it says of nothing else. Numbers
-//! have a bin per value where there are few, and else about ten of as many rows each; the outermost
-//! are open, because whether a number is beyond the range of the data is asked elsewhere. A feature
-//! of one value alone has one bin, in which nothing can be seen to move. Dates have no bins: they
-//! move by themselves. Knows no service.
+//! of training, because a model says of what it has learnt from what it says of nothing else.
+//! Numbers have a bin per value where there are few, and else about ten of as many rows each; the
+//! outermost are open, because whether a number is beyond the range of the data is asked elsewhere.
+//! A feature of one value alone has one bin, in which nothing can be seen to move. Dates have no
+//! bins: they move by themselves. Knows no service.
 
 use std::collections::BTreeMap;
 
