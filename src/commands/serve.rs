@@ -219,8 +219,9 @@ fn listen(
         // It ends with the runtime.
         tokio::spawn(access::watch(access.clone(), *terminal));
         let admin = params.admin;
-        let options =
-            Options { max_body_bytes, policy, routes, admin, access, ..Options::default() };
+        let drift_window = params.drift_window();
+        let options = Options { max_body_bytes, policy, drift_window, ..Options::default() };
+        let options = Options { routes, admin, access, ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;

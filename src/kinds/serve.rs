@@ -7,6 +7,7 @@ pub mod access;
 mod limits;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
 use engine::digest::Digest;
@@ -49,6 +50,8 @@ pub struct Params {
     /// Who may ask, how often, and by which way.
     #[serde(flatten)]
     pub access: access::Params,
+    /// How many hours of the past `/drift` tells of.
+    pub drift_window: f64,
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
@@ -67,6 +70,11 @@ impl Params {
             "json" => Some(LogFormat::Json),
             _ => None,
         }
+    }
+
+    /// How much of the past `/drift` tells of.
+    pub fn drift_window(&self) -> Duration {
+        Duration::from_secs_f64(self.drift_window * 3600.0)
     }
 
     /// The permissions of the socket.
@@ -149,6 +157,12 @@ impl Kind for Serve {
              another package; it looks by itself every half second",
         ));
         params.extend(access::declared());
+        params.push(Param::new(
+            "drift_window",
+            Type::Float(0.1, 744.0),
+            24.0,
+            "how many hours of the past `/drift` tells of; they are forgotten a 24th at a time",
+        ));
         params.extend(limits::declared());
         Type::Record(params)
     }
@@ -200,6 +214,7 @@ mod tests {
         let params: Params = serde_json::from_value(checked).unwrap();
         assert_eq!((params.host.as_str(), params.port), ("127.0.0.1", 8080));
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
+        assert_eq!(params.drift_window(), crate::serve::Options::default().drift_window);
         assert_eq!(params.policy(), Policy::default());
         assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
         assert_eq!((params.log(), params.admin), (None, false));

@@ -9,6 +9,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use crate::serve::drift::report::Report;
 use crate::serve::metrics::{BOUNDS, OTHER};
 use crate::serve::state::State;
 
@@ -53,6 +54,7 @@ pub(crate) fn write(state: &State) -> String {
     requests(&mut text, state);
     durations(&mut text, state);
     model(&mut text, state);
+    drift(&mut text, state);
     load(&mut text, state);
     access(&mut text, state);
     process(&mut text);
@@ -109,6 +111,33 @@ fn model(text: &mut Text, state: &State) {
         text.sample(name, &[("outcome", outcome)], count.load(Ordering::Relaxed));
     }
     text.single("model_loaded", "gauge", "Whether a proved model is in memory.", 1);
+}
+
+/// What `/drift` tells, of the model that answers.
+fn drift(text: &mut Text, state: &State) {
+    let served = state.served();
+    let Some(drift) = &served.drift else { return };
+    let version = served.version();
+    let report = Report::of(drift, version);
+    let version = ("model_version", version);
+    text.metric("drift_rows", "gauge", "Rows within the window that drift is told of.");
+    text.sample("drift_rows", &[version], report.rows());
+    let name = "drift_psi";
+    text.metric(name, "gauge", "Population stability index, by feature with enough values.");
+    let told = report.features.iter().filter(|of| of.moved.enough);
+    for (of, psi) in told.filter_map(|of| Some((of, of.moved.psi?))) {
+        text.sample(name, &[version, ("feature", &*of.feature)], psi);
+    }
+    let name = "drift_score_psi";
+    text.metric(name, "gauge", "The same of the probability, once there are enough.");
+    if let Some(psi) = report.score.psi.filter(|_| report.score.enough) {
+        text.sample(name, &[version], psi);
+    }
+    let name = "drift_out_of_range";
+    text.metric(name, "gauge", "Numbers within the window that were beyond the range of the data.");
+    for of in &report.features {
+        text.sample(name, &[version, ("feature", &*of.feature)], of.out_of_range);
+    }
 }
 
 fn load(text: &mut Text, state: &State) {

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
-use crate::ml::package::{LISTED, MANIFEST, Package};
+use crate::ml::package::{DISTRIBUTION, LISTED, MANIFEST, Package};
 use crate::serve::stat::Stat;
 use crate::serve::state::State;
 
@@ -138,7 +138,7 @@ impl Stamp {
             _ => source.package().map(|dir| dir.canonicalize().unwrap_or(dir)),
         };
         let stats = |dir: &PathBuf| -> Vec<_> {
-            let names = LISTED.into_iter().chain([MANIFEST]);
+            let names = LISTED.into_iter().chain([DISTRIBUTION, MANIFEST]);
             names.map(|name| Stat::at(&dir.join(name))).collect()
         };
         Stamp { files: dir.as_ref().map(stats).unwrap_or_default(), pointer, dir }

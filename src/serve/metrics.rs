@@ -17,7 +17,7 @@ pub(crate) const OTHER: &str = "other";
 pub(crate) const METRICS: &str = "/metrics";
 
 /// The routes that are told apart.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 15] = [
     "/predict",
     "/predict/batch",
     "/health",
@@ -26,6 +26,7 @@ const ROUTES: [&str; 14] = [
     METRICS,
     "/",
     "/openapi.json",
+    "/drift",
     "/invocations",
     "/ping",
     "/version",

@@ -10,9 +10,10 @@
 //! one shape of every refusal, `problem_json` another one, `refusal` those that come before the
 //! routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
 //! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of it,
-//! `health` watches over it, `page` and `openapi` tell people and programs how to ask. Knows
-//! `ml::package` and no stage, table or engine. It neither prints nor handles signals: listener and
-//! shutdown come from outside, and so does what is to be served.
+//! `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi` tell
+//! people and programs how to ask. Knows `ml::package` and no stage, table or engine. It neither
+//! prints nor handles signals: listener and shutdown come from outside, and so does what is to be
+//! served.
 
 mod accept;
 mod access;
@@ -26,6 +27,7 @@ mod connections;
 mod counts;
 mod document;
 mod doors;
+mod drift;
 mod errors;
 mod exposition;
 mod field;

@@ -64,6 +64,7 @@ fn paths(package: &Package, options: &Options) -> Map<String, Value> {
         ("/health", probe("health", "Whether the service can predict, check by check", "Health")),
         ("/health/ready", probe("ready", "Whether requests should be sent here", "Health")),
         ("/health/live", got("live", "Whether the process answers at all", reference("Live"))),
+        ("/drift", got("drift", "How far what is asked has moved", reference("Drift"))),
         ("/openapi.json", got("openapi", "This document", json!({ "type": "object" }))),
         ("/metrics", access::metrics()),
         ("/", json!({ "get": page })),

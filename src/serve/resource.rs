@@ -9,9 +9,9 @@ use crate::serve::state::Routes;
 
 /// All that is served, for the answer to a path that is not.
 pub(crate) const KNOWN: &str = "POST /predict, POST /predict/batch, GET /health, \
-     GET /health/ready, GET /health/live, GET /openapi.json, GET /metrics and GET /, and the \
-     paths of the Open Inference Protocol (/v2), MLflow and SageMaker (/invocations, /ping, \
-     /version)";
+     GET /health/ready, GET /health/live, GET /openapi.json, GET /drift, GET /metrics and \
+     GET /, and the paths of the Open Inference Protocol (/v2), MLflow and SageMaker \
+     (/invocations, /ping, /version)";
 
 /// What is served at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) enum Resource {
     Health,
     Ready,
     Live,
+    Drift,
     OpenApi,
     Invocations,
     Ping,
@@ -90,6 +91,7 @@ pub(crate) fn fixed(path: &str) -> Option<Resource> {
         "/health" => Some(Resource::Health),
         "/health/ready" => Some(Resource::Ready),
         "/health/live" => Some(Resource::Live),
+        "/drift" => Some(Resource::Drift),
         "/openapi.json" => Some(Resource::OpenApi),
         "/invocations" => Some(Resource::Invocations),
         "/ping" => Some(Resource::Ping),

@@ -20,6 +20,7 @@ use crate::serve::answer::{self, Answer, Content, HTML, JSON, REQUEST_ID};
 use crate::serve::batch::{Answers, Format, Wanted};
 use crate::serve::body::{self, MediaType};
 use crate::serve::doors::{invocations, v2};
+use crate::serve::drift::report;
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::health::Report;
 use crate::serve::predict::predict;
@@ -207,6 +208,7 @@ fn get(state: &State, served: &Served, resource: Resource) -> Answer {
     };
     match resource {
         Resource::Live => ok(json!({ "status": "pass" })),
+        Resource::Drift => Answer::new(JSON, report::body(served.drift.as_ref(), served.version())),
         Resource::OpenApi => Answer::new(JSON, served.openapi.clone()),
         Resource::Version => ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
         Resource::V2Server => ok(v2::server()),

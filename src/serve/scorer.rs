@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::ml::model::Explained;
 use crate::ml::package::{Package, Prediction};
 use crate::serve::counts::Counts;
+use crate::serve::drift::Drift;
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::validation::{Row, Validator};
 
@@ -18,6 +19,8 @@ pub(crate) struct Scorer<'s> {
     pub(crate) package: &'s Package,
     pub(crate) validator: &'s Validator,
     pub(crate) counts: &'s Counts,
+    /// Where rows are counted by their values, if they are.
+    pub(crate) drift: Option<&'s Drift>,
 }
 
 /// What is answered for one record.
@@ -52,6 +55,9 @@ impl<'s> Scorer<'s> {
             return Err(Problem::internal());
         }
         self.counts.predicted(&prediction);
+        if let Some(drift) = self.drift {
+            drift.count(row, prediction.probability);
+        }
         Ok(prediction)
     }
 

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use crate::ml::package::Package;
 use crate::serve::counts::{Counters, Counts};
+use crate::serve::drift::Drift;
 use crate::serve::health::Watch;
 use crate::serve::scorer::Scorer;
 use crate::serve::state::Options;
@@ -23,6 +24,8 @@ pub(crate) struct Served {
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
     pub(crate) counts: Counts,
+    /// `None` when the package has nothing to compare with.
+    pub(crate) drift: Option<Drift>,
     /// Since when it is in use.
     pub(crate) since: SystemTime,
 }
@@ -41,6 +44,7 @@ impl Served {
             page: page::write(&package),
             openapi: openapi::write(&package, options),
             counts: counters.of(&package),
+            drift: package.distribution().map(|known| Drift::new(known, options.drift_window)),
             since: SystemTime::now(),
             package,
         }
@@ -48,8 +52,8 @@ impl Served {
 
     /// What predicting needs.
     pub(crate) fn scorer(&self) -> Scorer<'_> {
-        let Served { package, validator, counts, .. } = self;
-        Scorer { package, validator, counts }
+        let Served { package, validator, counts, drift, .. } = self;
+        Scorer { package, validator, counts, drift: drift.as_ref() }
     }
 
     /// The model version.

@@ -46,6 +46,8 @@ pub struct Options {
     pub log: Option<Log>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
+    /// How much of the past `/drift` tells of.
+    pub drift_window: Duration,
     /// Paths beside those that every service has.
     pub routes: Routes,
 }
@@ -72,6 +74,7 @@ impl Default for Options {
             access: Access::default(),
             log: None,
             policy: Policy::default(),
+            drift_window: Duration::from_hours(24),
             routes: Routes::default(),
         }
     }

@@ -29,6 +29,7 @@ mod real_data;
 mod reproducible;
 mod running;
 mod scikit_learn;
+mod seen;
 mod selection;
 mod service;
 mod small;

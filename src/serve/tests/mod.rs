@@ -6,6 +6,7 @@ mod any;
 mod batch;
 mod doors;
 mod drain;
+mod drift;
 mod explain;
 mod hostile;
 mod policy;
