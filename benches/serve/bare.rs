@@ -1,5 +1,5 @@
-//! Servers with nothing of the product but its dependencies: warp and hyper, each with a record that
-//! serde types and a dot product; and what is left of a thousand predictions without HTTP.
+//! Servers with nothing of the product but its dependencies: warp and hyper, each with a record
+//! that serde types and a dot product; and what is left of a thousand predictions without HTTP.
 
 use std::convert::Infallible;
 use std::hint::black_box;

@@ -120,6 +120,39 @@ impl<'a> Room<'a> {
         Ok(environment)
     }
 
+    /// The product with a package, up to its port.
+    fn product(&self, variant: Option<&str>) -> anyhow::Result<Vec<OsString>> {
+        let mut command: Vec<OsString> = vec![self.program.into(), "serve".into()];
+        command.extend(["--package".into(), self.package(variant)?.into()]);
+        command.extend(["--max-body-bytes", "4194304", "--port"].map(OsString::from));
+        Ok(command)
+    }
+
+    /// uvicorn with an application, up to its port.
+    fn uvicorn(&self, app: &str, flags: &[&str]) -> anyhow::Result<Vec<OsString>> {
+        let mut command = vec![self.python(false)?.join("bin/uvicorn").into(), app.into()];
+        command.extend(flags.iter().map(OsString::from));
+        command.push("--port".into());
+        Ok(command)
+    }
+
+    /// MLflow's server, up to its port.
+    fn mlflow(&self) -> anyhow::Result<Vec<OsString>> {
+        let mut command = vec![self.python(true)?.join("bin/mlflow").into()];
+        command.extend(["models", "serve", "--env-manager", "local", "-m"].map(OsString::from));
+        command.extend([self.dir.join("mlflow").into(), "--port".into()]);
+        Ok(command)
+    }
+
+    /// What parses and scores a thousand records without a server.
+    fn parse(&self) -> anyhow::Result<Vec<OsString>> {
+        let body = self.dir.join("thousand.json");
+        fs::write(&body, serde_json::to_vec(&self.records()?)?)?;
+        let mut command = bare("parse")?;
+        command.extend([self.package(Some("logistic"))?.into(), body.into()]);
+        Ok(command)
+    }
+
     /// Records of the example's table, as a client sends them.
     fn records(&self) -> anyhow::Result<Vec<Value>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -153,111 +186,88 @@ struct Paths {
     key: Option<&'static str>,
 }
 
+/// How a server is started and asked.
+struct Started {
+    what: &'static str,
+    /// Its command, but for the port.
+    command: Vec<OsString>,
+    /// The path that says whether it is ready; empty where there is no server.
+    ready: &'static str,
+    paths: Paths,
+}
+
+impl Paths {
+    const TYPED: Paths =
+        Paths { one: "/predict", refused: None, thousand: Some("/thousand"), key: None };
+    const STRICT: Paths =
+        Paths { refused: Some(("/predict", 422)), thousand: Some("/predict"), ..Paths::TYPED };
+    const FASTAPI: Paths = Paths { thousand: Some("/predict/batch"), ..Paths::STRICT };
+    const FLOOR: Paths = Paths { thousand: None, ..Paths::TYPED };
+    const MLFLOW: Paths = Paths {
+        one: "/invocations",
+        refused: None,
+        thousand: Some("/invocations"),
+        key: Some("dataframe_records"),
+    };
+}
+
+impl Started {
+    /// A server by its name, with everything that it needs.
+    fn of(name: &str, room: &Room<'_>) -> anyhow::Result<Started> {
+        let with = |what, command: anyhow::Result<Vec<OsString>>, ready, paths| {
+            Ok(Started { what, command: command?, ready, paths })
+        };
+        let ready = "/health/ready";
+        match name {
+            "pipeline" => {
+                let command = room.product(Some("logistic"));
+                with("the product, logistic regression", command, ready, Paths::STRICT)
+            }
+            "forest" => {
+                with("the product, the forest it ships", room.product(None), ready, Paths::STRICT)
+            }
+            "warp" => with("bare warp, serde, a dot product", bare("warp"), "/ready", Paths::TYPED),
+            "hyper" => {
+                with("bare hyper, serde, a dot product", bare("hyper"), "/ready", Paths::TYPED)
+            }
+            "fastapi" => {
+                let command = room.uvicorn("written:app", &[]);
+                with("FastAPI as people write it", command, "/health", Paths::FASTAPI)
+            }
+            "tuned" => {
+                let what = "FastAPI without pandas or scikit-learn";
+                with(what, room.uvicorn("tuned:app", &[]), "/health", Paths::FASTAPI)
+            }
+            "floor" => {
+                let command = room.uvicorn("floor:app", &["--no-access-log"]);
+                with("uvicorn alone, json, a dot product", command, "/health", Paths::FLOOR)
+            }
+            "mlflow" => with("MLflow's scoring server", room.mlflow(), "/ping", Paths::MLFLOW),
+            "parse" => with("serde and the model, without HTTP", room.parse(), "", Paths::FLOOR),
+            _ => bail!("no server is named `{name}`"),
+        }
+    }
+}
+
+/// This program as a server.
+fn bare(which: &str) -> anyhow::Result<Vec<OsString>> {
+    Ok(vec![std::env::current_exe()?.into(), bare::WORKER.into(), which.into()])
+}
+
 impl Contender {
     /// A server by its name, with everything that it needs.
     pub(crate) fn new(name: &str, room: &Room<'_>) -> anyhow::Result<Contender> {
         let port = free_port()?;
-        let records = room.records()?;
-        let own = std::env::current_exe()?.into_os_string();
-        let bare = |which: &str| vec![own.clone(), bare::WORKER.into(), which.into()];
-        let product = |variant| -> anyhow::Result<Vec<OsString>> {
-            let mut command: Vec<OsString> = vec![room.program.into(), "serve".into()];
-            command.extend(["--package".into(), room.package(variant)?.into()]);
-            command.extend(["--max-body-bytes", "4194304", "--port"].map(OsString::from));
-            Ok(command)
-        };
-        let uvicorn = |app: &str| -> anyhow::Result<Vec<OsString>> {
-            let uvicorn = room.python(false)?.join("bin/uvicorn");
-            Ok(vec![uvicorn.into(), app.into(), "--port".into()])
-        };
-        let typed =
-            Paths { one: "/predict", refused: None, thousand: Some("/thousand"), key: None };
-        let strict = Paths {
-            refused: Some(("/predict", 422)),
-            thousand: Some("/predict"),
-            ..Paths { one: "/predict", refused: None, thousand: None, key: None }
-        };
-        let fastapi = Paths {
-            thousand: Some("/predict/batch"),
-            ..Paths { one: "/predict", refused: Some(("/predict", 422)), thousand: None, key: None }
-        };
-        let (what, mut command, ready, paths) = match name {
-            "pipeline" => (
-                "the product, logistic regression",
-                product(Some("logistic"))?,
-                "/health/ready",
-                strict,
-            ),
-            "forest" => {
-                ("the product, the forest it ships", product(None)?, "/health/ready", strict)
-            }
-            "warp" => ("bare warp, serde, a dot product", bare("warp"), "/ready", typed),
-            "hyper" => ("bare hyper, serde, a dot product", bare("hyper"), "/ready", typed),
-            "fastapi" => {
-                ("FastAPI as people write it", uvicorn("written:app")?, "/health", fastapi)
-            }
-            "tuned" => (
-                "FastAPI without pandas or scikit-learn",
-                uvicorn("tuned:app")?,
-                "/health",
-                fastapi,
-            ),
-            "floor" => {
-                let mut command = uvicorn("floor:app")?;
-                command.splice(2..2, ["--no-access-log".into()]);
-                (
-                    "uvicorn alone, json, a dot product",
-                    command,
-                    "/health",
-                    Paths { thousand: None, ..typed },
-                )
-            }
-            "mlflow" => {
-                let mlflow = room.python(true)?.join("bin/mlflow");
-                let mut command: Vec<OsString> = vec![mlflow.into()];
-                command.extend(
-                    ["models", "serve", "--env-manager", "local", "-m"].map(OsString::from),
-                );
-                command.extend([room.dir.join("mlflow").into(), "--port".into()]);
-                let key = Some("dataframe_records");
-                let paths = Paths {
-                    one: "/invocations",
-                    refused: None,
-                    thousand: Some("/invocations"),
-                    key,
-                };
-                ("MLflow's scoring server", command, "/ping", paths)
-            }
-            "parse" => {
-                let body = room.dir.join("thousand.json");
-                fs::write(&body, serde_json::to_vec(&records)?)?;
-                let mut command = bare("parse");
-                command.extend([room.package(Some("logistic"))?.into(), body.into()]);
-                (
-                    "serde and the model, without HTTP",
-                    command,
-                    "",
-                    Paths { thousand: None, ..typed },
-                )
-            }
-            _ => bail!("no server is named `{name}`"),
-        };
-        let asks = if ready.is_empty() { Vec::new() } else { asks(&paths, &records)? };
+        let Started { what, mut command, ready, paths } = Started::of(name, room)?;
+        let mut asks = Vec::new();
         if !ready.is_empty() {
+            asks = requests(&paths, &room.records()?)?;
             command.push(port.to_string().into());
         }
         // Python finds its application in the working directory, and the model by a variable.
         let dir = if ready == "/health" { peers() } else { room.dir.to_owned() };
-        Ok(Contender {
-            name: name.to_owned(),
-            what,
-            command,
-            dir,
-            models: room.dir.to_owned(),
-            port,
-            ready,
-            asks,
-        })
+        let models = room.dir.to_owned();
+        Ok(Contender { name: name.to_owned(), what, command, dir, models, port, ready, asks })
     }
 
     /// Starts it, asks what is wanted for some time each, and ends it.
@@ -316,7 +326,7 @@ fn parse(command: &mut Command, wanted: &[Ask]) -> anyhow::Result<Vec<(Ask, Roun
     Ok(vec![(Ask::Thousand, Round { cpu, ..Round::default() })])
 }
 
-fn asks(paths: &Paths, records: &[Value]) -> anyhow::Result<Vec<(Ask, Requests)>> {
+fn requests(paths: &Paths, records: &[Value]) -> anyhow::Result<Vec<(Ask, Requests)>> {
     let laid = |value: Value| match paths.key {
         Some(key) => {
             let list = if value.is_array() { value } else { json!([value]) };

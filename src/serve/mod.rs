@@ -4,16 +4,16 @@
 //! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
 //! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`,
 //! and tells of them (`metrics`, `exposition`, `log`, `trace`); `routes` takes a request apart
-//! (`resource` by its path, `query`, `accept` and `body` by the rest), `document`, `validation` and
-//! `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts for
-//! `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is the
-//! one shape of every refusal, `problem_json` another one, `refusal` those that come before the
-//! routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
-//! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of it,
-//! `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi` tell
-//! people and programs how to ask. Knows `ml::package` and no stage, table or engine. It neither
-//! prints nor handles signals: listener and shutdown come from outside, and so does what is to be
-//! served.
+//! (`resource` by its path, `query`, `accept` and `body` by the rest), `document`, `validation`
+//! and `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts
+//! for `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is
+//! the one shape of every refusal, `problem_json` another one, `refusal` those that come before
+//! the routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
+//! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of
+//! it, `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi`
+//! tell people and programs how to ask. Knows `ml::package` and no stage, table or engine. It
+//! neither prints nor handles signals: listener and shutdown come from outside, and so does what
+//! is to be served.
 
 mod accept;
 mod access;

@@ -1,7 +1,7 @@
 //! The service's page in a real browser: a person tries a prediction and sees why.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -65,15 +65,19 @@ fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
 fn empty_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let answer = |mut stream: TcpStream| {
+        // The head fits into one read; what a browser opens to spare says nothing.
+        if stream.read(&mut [0; 8192]).is_ok_and(|n| n > 0) {
+            let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\
+                        connection: close\r\n\r\n";
+            let _ = stream.write_all(page.as_bytes());
+        }
+    };
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // The head fits into one read; what a browser opens to spare says nothing.
-            if stream.read(&mut [0; 8192]).is_ok_and(|n| n > 0) {
-                let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\
-                            connection: close\r\n\r\n";
-                let _ = stream.write_all(page.as_bytes());
-            }
+            let stream = stream.unwrap();
+            // A spare one holds up nobody.
+            std::thread::spawn(move || answer(stream));
         }
     });
     port
