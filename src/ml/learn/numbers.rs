@@ -6,14 +6,17 @@
 
 use ndarray::{Array1, Array2};
 
-use super::LearnError;
 use super::sums::sum_in_any_order;
+use super::{LearnError, Predictor, Trees};
 
 /// Encoded rows, the number to be predicted for each, and optional weights: linfa's dataset.
 pub type Numbers = linfa::DatasetBase<Array2<f64>, Array1<f64>>;
 
 /// No target is further from 0: squares of differences are then finite.
 pub const LARGEST_TARGET: f64 = 1e100;
+
+/// No number that a tree says is larger: sums over trees are then finite.
+const LARGEST_NUMBER: f64 = 1e150;
 
 /// Targets less their mean, with the weights of the rows.
 #[derive(Debug)]
@@ -52,6 +55,24 @@ impl Centred {
     pub(super) fn spread(&self) -> f64 {
         let weighing = self.targets.iter().zip(&self.weights).filter(|(_, w)| **w > 0.0);
         weighing.fold(0.0, |most, (y, _)| y.abs().max(most))
+    }
+}
+
+impl Predictor {
+    /// Whether every margin is finite, for a predictor of numbers over rows of `width` numbers.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_numbers(&self, width: usize) -> Result<(), String> {
+        let is_sound = |x: f64| x.abs() <= LARGEST_NUMBER;
+        let what = format!("within {LARGEST_NUMBER}");
+        match self {
+            Predictor::Trees(Trees(trees)) if !trees.is_empty() => {
+                trees.iter().try_for_each(|tree| tree.check_values(is_sound, &what))
+            }
+            Predictor::Bayes(_) => Err("naive Bayes predicts no numbers".to_owned()),
+            Predictor::Trees(_) | Predictor::Linear(_) | Predictor::Boosted(_) => self.check(width),
+        }
     }
 }
 

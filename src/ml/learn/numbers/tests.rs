@@ -10,7 +10,7 @@ use super::super::forest::{DecisionTree, MaxFeatures, RandomForest};
 use super::super::ridge::Ridge;
 use super::super::testing::{dataset, unit};
 use super::super::tree::Ask;
-use super::super::{ClassWeight, FeatureHints, Given, Predictor};
+use super::super::{ClassWeight, FeatureHints, Given};
 use super::*;
 
 fn golden() -> Value {
