@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files and directories that can change the outputs of every kind.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 11] = [
     "src/ml",
     "src/kinds/mod.rs",
     "src/kinds/shared.rs",
     "crates/engine/src/digest.rs",
+    "crates/engine/src/digest",
     "crates/engine/src/kind.rs",
     "crates/engine/src/recipe.rs",
     "crates/engine/src/work.rs",

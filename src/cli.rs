@@ -1,5 +1,6 @@
 //! The command line as it is typed. The doc comments are the help.
 
+mod access;
 mod limits;
 mod service;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use access::Access;
 pub use limits::Limits;
 pub use service::{Extra, Policy, Predict, Range, Records, Serve, Which};
 

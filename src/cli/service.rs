@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Limits;
+use super::{Access, Limits};
 
 /// `pipeline serve`
 #[derive(Clone, Debug, Args)]
@@ -22,6 +22,13 @@ pub struct Serve {
     /// How strict it is.
     #[command(flatten)]
     pub policy: Policy,
+    /// Make a key of this name and end: its token is told once; with `--keys` it is added to the
+    /// file, else its line is told, too; with `--rate` it has a rate of its own
+    #[arg(long, value_name = "NAME")]
+    pub new_key: Option<String>,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: Access,
     /// Parameters of the stage.
     #[command(flatten)]
     pub limits: Limits,

@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM, SIGQUIT and a terminal that is closed: a run stops what it runs, a service ends
-//! cleanly, a rebuild is passed the word.
+//! cleanly, a rebuild is passed the word. A SIGHUP that no closed terminal sends asks a service to
+//! look for another package, as services have it.
 //!
 //! A run may end at any moment, because nothing is published before it is whole; what was finished
 //! stays. So it is asked to stop, which ends the programs it started, and if it has not come back
@@ -8,6 +9,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use engine::command;
@@ -28,6 +30,9 @@ pub(super) struct Interrupt {
     drawn: Arc<Mutex<Option<Drawn>>>,
     cancel: Arc<AtomicBool>,
     stop: Arc<Notify>,
+    reload: Arc<Notify>,
+    /// Whether this process was begun at a terminal.
+    has_terminal: bool,
     /// The number of the process that does the work instead of this one; 0 without one.
     child: Arc<AtomicU32>,
 }
@@ -43,6 +48,8 @@ impl Interrupt {
             drawn: Arc::default(),
             cancel: Arc::default(),
             stop: Arc::default(),
+            reload: Arc::default(),
+            has_terminal: is_at_terminal(),
             child: Arc::default(),
         };
         let listener = interrupt.clone();
@@ -54,25 +61,36 @@ impl Interrupt {
             // What starts it with `nohup` wants it to outlive the terminal.
             let may_be_ignored = [SignalKind::hangup(), SignalKind::quit()].into_iter();
             let kinds = kinds.chain(may_be_ignored.filter(|kind| !is_ignored(*kind)));
-            kinds.map(signal).collect::<std::io::Result<Vec<_>>>()?
+            let listened = |kind: SignalKind| Ok((kind, signal(kind)?));
+            kinds.map(listened).collect::<std::io::Result<Vec<_>>>()?
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
                 loop {
-                    std::future::poll_fn(|context| {
+                    let kind = std::future::poll_fn(|context| {
+                        let mut signals = signals.iter_mut();
                         let received =
-                            signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-                        if received { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+                            signals.find_map(|(kind, signal)| match signal.poll_recv(context) {
+                                Poll::Ready(_) => Some(*kind),
+                                Poll::Pending => None,
+                            });
+                        received.map_or(Poll::Pending, Poll::Ready)
                     })
                     .await;
-                    listener.received(&terminal);
+                    listener.received(kind, &terminal);
                 }
             });
         })?;
         Ok(interrupt)
     }
 
-    fn received(&self, terminal: &Terminal) {
+    fn received(&self, kind: SignalKind, terminal: &Terminal) {
+        // The terminal is gone before the signal says so.
+        let is_closed = self.has_terminal && !is_at_terminal();
+        if kind == SignalKind::hangup() && !is_closed && self.is_serving.load(Ordering::SeqCst) {
+            self.reload.notify_one();
+            return;
+        }
         if self.is_serving.swap(false, Ordering::SeqCst) {
             self.stop.notify_one();
             return;
@@ -139,6 +157,16 @@ impl Interrupt {
         let stop = Arc::clone(&self.stop);
         async move { stop.notified().await }
     }
+
+    /// What is notified when a service is asked to look for another package.
+    pub(super) fn reload(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
+    }
+}
+
+/// Whether this process has a terminal that it would be signalled from.
+fn is_at_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }
 
 /// Whether this process was started with a signal ignored.

@@ -1,8 +1,10 @@
 //! One file per verb: its arguments come from `cli`, its words go through `terminal`.
 
+mod access;
 mod completions;
 mod config;
 mod diff;
+mod follow;
 mod gc;
 mod graph;
 mod init;

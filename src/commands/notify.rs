@@ -9,6 +9,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// The service answers.
 pub(super) const READY: &str = "READY=1";
 
+/// The service looks for another package; `READY` follows.
+pub(super) const RELOADING: &str = "RELOADING=1";
+
 /// The service has begun to stop.
 pub(super) const STOPPING: &str = "STOPPING=1";
 

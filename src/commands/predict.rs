@@ -12,7 +12,7 @@ use engine::error::ExitCode;
 use serde_json::Value;
 
 use super::ended;
-use super::serve::{checked, chosen, lay, unservable};
+use super::serve::{Chosen, checked, chosen, lay, unservable};
 use crate::cli::{Global, Predict as Args, Records};
 use crate::ml::cell::Cell;
 use crate::ml::package::Package;
@@ -27,7 +27,7 @@ pub(super) fn predict(
     args: &Args,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let (mut values, dir) = chosen(global, &args.which)?;
+    let Chosen { mut values, dir, .. } = chosen(global, &args.which)?;
     lay(&args.policy, &mut values);
     let params = checked(values)?;
     let package = Package::load(&dir).map_err(|error| unservable(&dir, &error))?;

@@ -91,7 +91,10 @@ pub(super) fn tell(
     if let Some(before) = before.filter(|before| before.version != now.version) {
         terminal.note(&format!("before: model {} of run {}", before.version, before.run));
     }
-    terminal.note(&format!("`pipeline serve --alias {name}` serves it, from `{copy}`"));
+    terminal.note(&format!(
+        "`pipeline serve --alias {name}` serves it, from `{copy}`; one that runs takes it up by \
+         itself"
+    ));
 }
 
 /// The package that a run yielded.

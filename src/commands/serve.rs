@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,49 +16,72 @@ use engine::params::Step;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
+use super::access;
+use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
-use super::notify::{READY, STOPPING, notify};
+use super::notify::{READY, RELOADING, STOPPING, notify};
 use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Listener, Log, Options, Routes, Socket};
+use crate::serve::{self, Access, Follow, Listener, Log, Options, Reload, Routes, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
 /// How long a slow reader of the log may keep the process from its end.
 const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.new_key {
+        let (rate, file) = (args.access.rate.as_deref(), args.access.keys.as_deref());
+        return access::new_key(name, rate, file, terminal);
+    }
     let interrupt = Interrupt::listen(*terminal)?;
-    let (mut values, dir) = chosen(global, &args.which)?;
+    let Chosen { mut values, dir, followed } = chosen(global, &args.which)?;
     let routes = surroundings(&mut values)?;
     if args.host.is_some() || args.port.is_some() {
         values.remove("socket");
     }
     values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
+    values.extend(args.access.given());
     values.extend(args.limits.given());
     lay(&args.policy, &mut values);
-    listen(&checked(values)?, routes, &dir, interrupt, terminal)
+    let follow = Follow::new(Following { followed, terminal: *terminal });
+    listen(&checked(values)?, routes, &dir, follow, interrupt, terminal)
+}
+
+/// A package to be used.
+pub(super) struct Chosen {
+    /// The parameters of the service.
+    pub(super) values: Map<String, Value>,
+    /// Where it is now.
+    pub(super) dir: PathBuf,
+    /// What tells where it is later.
+    pub(super) followed: Followed,
 }
 
 /// The parameters of the service and the package that was named, or those of the pipeline. A
 /// package can be used where there is no project at all.
-pub(super) fn chosen(
-    global: &Global,
-    which: &Which,
-) -> anyhow::Result<(Map<String, Value>, PathBuf)> {
+pub(super) fn chosen(global: &Global, which: &Which) -> anyhow::Result<Chosen> {
     if let Some(dir) = &which.package {
-        return Ok((Map::new(), dir.to_owned()));
+        let followed = Followed::Directory(dir.clone());
+        return Ok(Chosen { values: Map::new(), dir: dir.clone(), followed });
     }
     let opened = open(global)?;
     let id = service(&opened.graph)?;
-    let dir = match &which.alias {
-        Some(name) => alias::refresh(&opened.project, name)?,
-        None => package_dir(&opened, id)?,
+    let (dir, followed) = match &which.alias {
+        Some(name) => {
+            let dir = alias::refresh(&opened.project, name)?;
+            (dir, Followed::alias(&opened.project.aliases, name))
+        }
+        None => {
+            let dir = package_dir(&opened, id)?;
+            (dir.clone(), Followed::Directory(dir))
+        }
     };
-    Ok((values(&opened.graph, id), dir))
+    Ok(Chosen { values: values(&opened.graph, id), dir, followed })
 }
 
 /// Lays the flags over the parameters.
@@ -104,7 +128,9 @@ pub(super) fn launch(
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
     let (params, dir) = (checked(values(&opened.graph, id))?, package_dir(opened, id)?);
-    listen(&params, Routes::default(), &dir, interrupt, terminal)
+    let followed = Followed::Directory(dir.clone());
+    let follow = Follow::new(Following { followed, terminal: *terminal });
+    listen(&params, Routes::default(), &dir, follow, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -167,27 +193,38 @@ fn listen(
     params: &Params,
     routes: Routes,
     dir: &Path,
+    follow: Follow,
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
-    let package = Package::load(dir).map_err(|error| unservable(dir, &error))?;
+    // Where it was seen, so that what changes from then on is followed.
+    let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
+    let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
+    let access = access::open(&params.access, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cut = runtime.block_on(async {
         let (listener, place) = place(params).await?;
         // From here on a signal ends the service cleanly.
         let stopped = interrupt.serve();
-        warn_of_strangers(&place, terminal);
-        announce(&place, &package, terminal);
+        let reloads = tokio::spawn(reload_when_asked(interrupt.reload(), follow.reload()));
+        warn_of_strangers(&place, &access, terminal);
+        announce(&place, &package, &access, terminal);
         notify(READY);
         let shutdown = async {
             stopped.await;
+            reloads.abort();
             notify(STOPPING);
         };
         let (max_body_bytes, policy) = (params.max_body_bytes, params.policy());
-        let options = Options { max_body_bytes, policy, routes, ..Options::default() };
+        // It ends with the runtime.
+        tokio::spawn(access::watch(access.clone(), *terminal));
+        let admin = params.admin;
+        let drift_window = params.drift_window();
+        let options = Options { max_body_bytes, policy, drift_window, ..Options::default() };
+        let options = Options { routes, admin, access, ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
-        let cut = serve::run(listener, package, dir.to_owned(), options, shutdown).await;
+        let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
             log.flush(FLUSH);
         }
@@ -203,20 +240,30 @@ fn listen(
     Ok(ExitCode::Ok)
 }
 
+/// Has the service look for another package whenever a signal asks for that.
+async fn reload_when_asked(signal: Arc<Notify>, reload: Reload) {
+    loop {
+        signal.notified().await;
+        notify(RELOADING);
+        reload.ask();
+    }
+}
+
 /// Where a service can be reached.
 enum Place {
     At(SocketAddr),
     Socket(PathBuf),
 }
 
-/// Says so when other machines can ask, and read what others ask.
-fn warn_of_strangers(place: &Place, terminal: &Terminal) {
+/// Says so when other machines can ask whoever they are, or read what others ask.
+fn warn_of_strangers(place: &Place, access: &Access, terminal: &Terminal) {
     if let Place::At(address) = place
         && !address.ip().is_loopback()
+        && let Some(lack) = access::lacks(access)
     {
         terminal.warning(&format!(
-            "{address} can be reached from other machines, without encryption or keys: let only a \
-             proxy reach it that has both"
+            "{address} can be reached from other machines, without {lack}: let only a proxy reach \
+             it that has that"
         ));
     }
 }
@@ -269,12 +316,15 @@ fn bind(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Says where the service is, with a line to try it.
-fn announce(place: &Place, package: &Package, terminal: &Terminal) {
+fn announce(place: &Place, package: &Package, access: &Access, terminal: &Terminal) {
+    let scheme = if access.tls().is_some() { "https" } else { "http" };
     let (url, curl) = match place {
-        Place::At(address) => (format!("http://{address}"), format!("curl http://{address}")),
+        Place::At(address) => {
+            (format!("{scheme}://{address}"), format!("curl {scheme}://{address}"))
+        }
         Place::Socket(path) => {
             let path = path.display();
-            (format!("unix:{path}"), format!("curl --unix-socket {path} http://localhost"))
+            (format!("unix:{path}"), format!("curl --unix-socket {path} {scheme}://localhost"))
         }
     };
     if terminal.json {
@@ -296,8 +346,9 @@ fn announce(place: &Place, package: &Package, terminal: &Terminal) {
     if let Place::At(_) = place {
         terminal.note(&format!("  page  {url}/"));
     }
+    let key = if access.keys().is_some() { " -H 'x-api-key: KEY'" } else { "" };
     terminal.note(&format!(
-        "  try   {curl}/predict -H 'content-type: application/json' -d '{example}'"
+        "  try   {curl}/predict -H 'content-type: application/json'{key} -d '{example}'"
     ));
     terminal.note("  stop  Ctrl-C");
 }

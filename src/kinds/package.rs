@@ -86,7 +86,12 @@ impl Kind for Package {
             input("model", &["model"], Arity::One, "the model"),
             input("metrics", &["metrics"], Arity::One, "its threshold and how well it does"),
             input("schema", &["schema"], Arity::One, "ranges and categories of the data"),
-            input("reference", shared::TABLES, Arity::One, "rows to prove the model by"),
+            input(
+                "reference",
+                shared::TABLES,
+                Arity::One,
+                "rows that the model has not learnt from: to prove it by, and to tell drift by",
+            ),
             input("experiment", &["experiment"], Arity::Optional, "where the model comes from"),
         ]
     }
@@ -104,7 +109,7 @@ impl Kind for Package {
             evaluation::variant(&document, plugged).map_err(anyhow::Error::msg)?;
         let rule = format!("chosen on validation rows by the rule `{}`", document.threshold_rule);
         let schema: Schema = read_json(context.input("schema"), "schema")?;
-        let rows = read_rows(context.input("reference"), &model, params.reference_rows)?;
+        let seen = read_rows(context.input("reference"), &model)?;
         let provenance = match context.optional("experiment") {
             Some(path) => read_json(path, "experiment")?,
             None => json!({}),
@@ -125,7 +130,8 @@ impl Kind for Package {
             intervals: &evaluation::test_intervals(scored),
             confidence: document.confidence,
             schema: &schema,
-            rows: &rows,
+            rows: &seen[..seen.len().min(params.reference_rows)],
+            seen: &seen,
             provenance: &provenance,
         });
         let dir = context.output("package");
@@ -143,8 +149,8 @@ fn read_json<T: DeserializeOwned>(path: &Path, port: &str) -> anyhow::Result<T> 
         .with_context(|| format!("the input `{port}` is not what it should be"))
 }
 
-/// The first rows of a table, one cell per feature of the model.
-fn read_rows(path: &Path, model: &Model, limit: usize) -> anyhow::Result<Vec<Vec<Cell>>> {
+/// The rows of a table, one cell per feature of the model.
+fn read_rows(path: &Path, model: &Model) -> anyhow::Result<Vec<Vec<Cell>>> {
     let table = table_file::read(path)?;
     let mut columns = Vec::new();
     for feature in model.features() {
@@ -154,5 +160,5 @@ fn read_rows(path: &Path, model: &Model, limit: usize) -> anyhow::Result<Vec<Vec
         columns.push(column);
     }
     let cells = |row| columns.iter().map(|column| column.cell(row)).collect();
-    Ok((0..table.rows().min(limit)).map(cells).collect())
+    Ok((0..table.rows()).map(cells).collect())
 }

@@ -3,9 +3,11 @@
 //! A service has no outputs and is never cached: the command launches it, with a listener and a
 //! shutdown of its own, once all work is done. This file is its parameters.
 
+pub mod access;
 mod limits;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
 use engine::digest::Digest;
@@ -43,6 +45,13 @@ pub struct Params {
     pub socket_mode: String,
     /// How answers are logged: `off`, `plain` or `json`.
     pub log: String,
+    /// Whether `POST /admin/reload` is answered to clients on this machine.
+    pub admin: bool,
+    /// Who may ask, how often, and by which way.
+    #[serde(flatten)]
+    pub access: access::Params,
+    /// How many hours of the past `/drift` tells of.
+    pub drift_window: f64,
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
@@ -61,6 +70,11 @@ impl Params {
             "json" => Some(LogFormat::Json),
             _ => None,
         }
+    }
+
+    /// How much of the past `/drift` tells of.
+    pub fn drift_window(&self) -> Duration {
+        Duration::from_secs_f64(self.drift_window * 3600.0)
     }
 
     /// The permissions of the socket.
@@ -135,6 +149,20 @@ impl Kind for Serve {
                  headers the ids alone",
             ),
         ];
+        params.push(Param::new(
+            "admin",
+            Type::Bool,
+            false,
+            "whether `POST /admin/reload`, from this machine, has the service look at once for \
+             another package; it looks by itself every half second",
+        ));
+        params.extend(access::declared());
+        params.push(Param::new(
+            "drift_window",
+            Type::Float(0.1, 744.0),
+            24.0,
+            "how many hours of the past `/drift` tells of; they are forgotten a 24th at a time",
+        ));
         params.extend(limits::declared());
         Type::Record(params)
     }
@@ -152,6 +180,7 @@ impl Kind for Serve {
             let message = format!("`{wrong}` is no permissions: octal digits up to 777");
             complaints.push(Complaint::about("socket_mode", message));
         }
+        complaints.extend(access::check(params));
         complaints
     }
 
@@ -185,9 +214,13 @@ mod tests {
         let params: Params = serde_json::from_value(checked).unwrap();
         assert_eq!((params.host.as_str(), params.port), ("127.0.0.1", 8080));
         assert_eq!(params.max_body_bytes, crate::serve::Options::default().max_body_bytes);
+        assert_eq!(params.drift_window(), crate::serve::Options::default().drift_window);
         assert_eq!(params.policy(), Policy::default());
         assert_eq!((params.socket.as_ref(), params.socket_mode()), (None, 0o600));
-        assert_eq!(params.log(), None);
+        assert_eq!((params.log(), params.admin), (None, false));
+        let access = params.access;
+        assert!(access.keys.is_none() && access.rate.is_none() && access.tls_cert.is_none());
+        assert!(access.open.is_empty() && access.cors_origins.is_empty());
     }
 
     #[test]

@@ -23,6 +23,8 @@
 //! Jensen-Shannon). PSI is told with its p-value and the number of rows because its customary bands
 //! (0.1, 0.25) mean different things for different numbers of rows.
 
+mod psi;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +33,10 @@ use super::profile::{Bins, ColumnProfile, Profile, count_in_bins};
 use super::special::{chi_square_tail, kolmogorov_tail};
 use super::table::{Column, ColumnType, Table};
 
+pub use psi::Psi;
+
 /// Up to so many rows of the reference, p-values decide; above them distances.
 pub const SMALL_REFERENCE: usize = 1000;
-/// The share that stands for an empty bin in PSI.
-const EMPTY_SHARE: f64 = 1e-4;
 /// The least standard deviation that a distance is divided by.
 const LEAST_DEVIATION: f64 = 1e-3;
 
@@ -247,11 +249,7 @@ fn measures(counted: &Counted, deviation: Option<f64>) -> Option<Measures> {
         .map(|(a, b)| (*a as f64, *b as f64))
         .collect();
     let shares = || pairs.iter().map(|(a, b)| (a / size, b / table_size));
-    let psi = sum(shares().map(|(p, q)| {
-        let filled = |share: f64| if share == 0.0 { EMPTY_SHARE } else { share };
-        let (p, q) = (filled(p), filled(q));
-        (q - p) * libm::log(q / p)
-    }));
+    let Psi { psi, p_value: psi_p_value } = Psi::of(&counted.reference, &counted.table)?;
     let toward = |share: f64, mean: f64| {
         if share == 0.0 { 0.0 } else { share * libm::log(share / mean) }
     };
@@ -278,7 +276,7 @@ fn measures(counted: &Counted, deviation: Option<f64>) -> Option<Measures> {
         reference_n: n,
         n: m,
         psi,
-        psi_p_value: tail(psi * effective),
+        psi_p_value,
         jensen_shannon: divergence.max(0.0).sqrt(),
         chi_square,
         chi_square_p_value: tail(chi_square),

@@ -7,6 +7,7 @@
 //! engine that made it nor the service that uses it.
 
 pub mod card;
+pub mod distribution;
 pub mod evaluation;
 pub mod files;
 pub mod input;
@@ -25,6 +26,7 @@ use crate::ml::model::{Explained, FeatureKind, Model};
 use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::FieldType;
 
+use distribution::Distribution;
 use files::{FileEntry, digest_of};
 use input::InputSchema;
 use reference::Reference;
@@ -50,7 +52,10 @@ pub const PROVENANCE: &str = "provenance.json";
 /// The model card's name.
 pub const CARD: &str = "MODEL_CARD.md";
 
-/// All files that the manifest lists: these and no others.
+/// The name of the distribution of rows, which packages of earlier programs lack.
+pub const DISTRIBUTION: &str = "distribution.json";
+
+/// All files that every manifest lists: these, `DISTRIBUTION`, and no others.
 pub const LISTED: [&str; 5] = [CARD, MODEL, PROVENANCE, REFERENCE, SCHEMA];
 
 /// How many hex digits of the manifest's digest make the model version.
@@ -94,6 +99,7 @@ pub struct Package {
     model: Model,
     schema: InputSchema,
     reference: Reference,
+    distribution: Option<Distribution>,
     card: String,
 }
 
@@ -152,6 +158,11 @@ impl Package {
         for name in LISTED {
             listed.insert(name, files::read(dir, name)?);
         }
+        // What makes the manifest none is told below.
+        let told = serde_json::from_slice::<Manifest>(&manifest);
+        if told.is_ok_and(|manifest| manifest.files.contains_key(DISTRIBUTION)) {
+            listed.insert(DISTRIBUTION, files::read(dir, DISTRIBUTION)?);
+        }
         Package::from_bytes(&manifest, &listed)
     }
 
@@ -180,8 +191,15 @@ impl Package {
         let _: Value = parse(PROVENANCE, bytes(PROVENANCE))?;
         check_fit(&manifest, &model, &schema)?;
         let reference: Reference = parse(REFERENCE, bytes(REFERENCE))?;
+        let is_listed = manifest.files.contains_key(DISTRIBUTION);
+        let parsed = is_listed.then(|| parse(DISTRIBUTION, bytes(DISTRIBUTION))).transpose()?;
+        let distribution: Option<Distribution> = parsed;
+        if let Some(flaw) = distribution.as_ref().and_then(|known| known.flaw(&schema)) {
+            return Err(invalid(DISTRIBUTION, &flaw));
+        }
         let manifest_entry = digest_of(manifest_bytes);
-        let package = Package { manifest, manifest_entry, model, schema, reference, card };
+        let package =
+            Package { manifest, manifest_entry, model, schema, reference, distribution, card };
         package.prove()?;
         Ok(package)
     }
@@ -233,6 +251,11 @@ impl Package {
         self.reference.rows.len()
     }
 
+    /// How rows that the model has not learnt from are distributed, if the package says so.
+    pub fn distribution(&self) -> Option<&Distribution> {
+        self.distribution.as_ref()
+    }
+
     /// The model card, in Markdown.
     pub fn card(&self) -> &str {
         &self.card
@@ -264,7 +287,8 @@ fn check_manifest(manifest: &Manifest) -> Result<(), PackageError> {
     if manifest.format != FORMAT {
         return Err(invalid(MANIFEST, &format!("its format is not {FORMAT}")));
     }
-    if !manifest.files.keys().map(String::as_str).eq(LISTED) {
+    let names = manifest.files.keys().map(String::as_str);
+    if !names.filter(|name| *name != DISTRIBUTION).eq(LISTED) {
         return Err(invalid(MANIFEST, &"it does not list the files of a package"));
     }
     if !(0.0..=1.0).contains(&manifest.threshold) {

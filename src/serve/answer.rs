@@ -3,7 +3,7 @@
 use warp::http::StatusCode;
 use warp::http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use warp::reply::Response;
 
@@ -17,6 +17,9 @@ use crate::serve::state::State;
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pages that the page opens, or that open it, get no hold of it.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// An answer without its headers.
 pub(crate) struct Answer {
@@ -44,15 +47,15 @@ impl Answer {
         Answer { status, ..Answer::new(JSON, body) }
     }
 
-    /// A refusal in the tongue of a path, or by RFC 9457 where the client accepts that.
+    /// A refusal by a model version, in the tongue of a path, or by RFC 9457 where the client
+    /// accepts that.
     pub(crate) fn problem(
         problem: &Problem,
         tongue: Tongue,
         headers: &HeaderMap,
-        state: &State,
+        version: &str,
         id: &str,
     ) -> Answer {
-        let version = state.package.version();
         if accept::quality(headers, problem_json::MEDIA_TYPE) > 0 {
             let body = problem.rfc9457(version, id);
             let answer = Answer::new(problem_json::MEDIA_TYPE, body);
@@ -84,6 +87,8 @@ impl Answer {
         }
         if self.content_type == HTML {
             headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -103,7 +108,17 @@ impl Answer {
 
 /// The answer to a request that is refused before it comes to the routes.
 pub(crate) fn refuse(problem: &Problem, state: &State, id: &str, is_head: bool) -> Response {
-    Answer::problem(problem, Tongue::Own, &HeaderMap::new(), state, id).finish(id, is_head)
+    let served = state.served();
+    let headers = HeaderMap::new();
+    let answer = Answer::problem(problem, Tongue::Own, &headers, served.version(), id);
+    answer.finish(id, is_head)
+}
+
+/// What a probe tells those who are not to know why.
+pub(crate) fn brief(status: StatusCode, id: &str, is_head: bool) -> Response {
+    let word = if status == StatusCode::OK { "pass" } else { "fail" };
+    let body = serde_json::json!({ "status": word }).to_string();
+    Answer::json(status, body.into_bytes()).finish(id, is_head)
 }
 
 /// The answer of a path that is text and is not served by the routes.

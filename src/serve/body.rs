@@ -108,7 +108,7 @@ mod tests {
         let dir = small_package();
         let options = Options { body_timeout: Duration::from_millis(20), ..Options::default() };
         let package = crate::ml::package::Package::load(dir.path()).unwrap();
-        let state = State::new(package, dir.path().to_owned(), options);
+        let state = State::new(package, dir.path().to_owned(), None, options);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let headers = HeaderMap::new();
         let problem = runtime.block_on(read(&state, &headers, Pending)).unwrap_err();

@@ -90,8 +90,33 @@ pub(crate) async fn serve<S>(
     farewell(stream, answer.as_deref(), is_unread).await;
 }
 
+/// The stream of a client as it is to be read: through TLS, where that is spoken. Nothing comes of
+/// a client that takes longer for its handshake than for a head, or that began when the service
+/// was stopping.
+pub(crate) async fn secured(
+    stream: Box<dyn Stream>,
+    state: &State,
+    stage: watch::Receiver<Stage>,
+) -> Option<Box<dyn Stream>> {
+    let Some(tls) = state.options.access.tls() else { return Some(stream) };
+    let patience = state.options.limits.header_timeout;
+    let mut handshake = pin!(tokio::time::timeout(patience, tls.accept(stream)));
+    let mut closing = pin!(reached(stage, Stage::Closing));
+    poll_fn(|cx| match handshake.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(done.ok().flatten()),
+        Poll::Pending => closing.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
 /// Tells a client that is not served why, and closes.
-pub(crate) async fn turn_away(stream: Box<dyn Stream>, state: &State) {
+pub(crate) async fn turn_away(
+    stream: Box<dyn Stream>,
+    state: &State,
+    stage: watch::Receiver<Stage>,
+) {
+    let secured = secured(stream, state, stage);
+    let Ok(Some(stream)) = tokio::time::timeout(FAREWELL, secured).await else { return };
     let answer = refusal::message(&refusal::overloaded(), state);
     farewell(stream, Some(&answer), true).await;
 }

@@ -44,11 +44,15 @@ pub(crate) trait Records {
 /// # Errors
 /// When the body is not JSON text, or is nested too deep.
 pub(crate) fn read(body: &[u8], records: &mut dyn Records) -> Result<bool, Problem> {
-    let text = text(body)?;
+    let text = characters(body)?;
     let mut at = At::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let reader = Reader { records: &mut *records, at: &mut at };
     let read = reader.deserialize(&mut json).and_then(|is_list| json.end().map(|()| is_list));
+    // Records of plain values, which is what almost every body holds, cannot be nested too deep.
+    if at.is_nested || read.is_err() {
+        check_depth(body)?;
+    }
     read.map_err(|error| syntax_problem(&error, text, &at, records.names()))
 }
 
@@ -61,7 +65,7 @@ pub(crate) fn read_item(
     index: usize,
     records: &mut dyn Records,
 ) -> Result<(), Problem> {
-    let mut at = At { index: Some(index), key: None };
+    let mut at = At { index: Some(index), ..At::default() };
     let mut json = serde_json::Deserializer::from_str(value.get());
     let read = Reader { records: &mut *records, at: &mut at }.deserialize(&mut json);
     read.map(drop).map_err(|error| syntax_problem(&error, value.get(), &at, records.names()))
@@ -72,14 +76,24 @@ pub(crate) fn read_item(
 /// # Errors
 /// Which of these it is not.
 pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
-    let Ok(text) = std::str::from_utf8(body) else {
-        let message = "the body is not valid UTF-8".to_owned();
-        return Err(Problem::malformed(errors::body(), "invalid UTF-8", message));
-    };
+    let text = characters(body)?;
+    check_depth(body)?;
+    Ok(text)
+}
+
+fn check_depth(body: &[u8]) -> Result<(), Problem> {
     if is_too_deep(body) {
         let message = format!("the body is nested deeper than {MAX_DEPTH} levels");
         return Err(Problem::malformed(errors::body(), "nested too deep", message));
     }
+    Ok(())
+}
+
+fn characters(body: &[u8]) -> Result<&str, Problem> {
+    let Ok(text) = std::str::from_utf8(body) else {
+        let message = "the body is not valid UTF-8".to_owned();
+        return Err(Problem::malformed(errors::body(), "invalid UTF-8", message));
+    };
     if let Some(byte) = lone_surrogate(text) {
         let message = "a text has half of a surrogate pair, which is no character".to_owned();
         let loc = vec![errors::name("body"), Loc::Index(byte)];
@@ -88,11 +102,16 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
     Ok(text)
 }
 
-/// The place that is being read, for the message when the text breaks there.
+/// The place that is being read, for the message when the text breaks there; and what was seen on
+/// the way.
 #[derive(Default)]
 struct At {
     index: Option<usize>,
     key: Option<Key>,
+    /// The fields of the record before, as they came: the next one has them in the same order.
+    order: Vec<usize>,
+    /// Whether a list or an object was where a plain value belongs.
+    is_nested: bool,
 }
 
 fn syntax_problem(error: &serde_json::Error, text: &str, at: &At, names: &[String]) -> Problem {
@@ -206,6 +225,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         if self.at.index.is_some() {
+            self.at.is_nested = true;
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return self.other();
         }
@@ -226,13 +246,24 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let values = vec![None; records.names().len()];
         let (repeated, extras) = (Vec::new(), Vec::new());
         let mut raw = Raw { values, repeated, extras, more_extras: 0 };
-        let mut next = 0;
-        while let Some(key) = map.next_key_seed(KeySeed { names: records.names(), next })? {
-            if let Key::Field(i) = key {
-                next = i + 1;
+        let (mut n_fields, mut next) = (0, 0);
+        loop {
+            let guess = at.order.get(n_fields).copied().unwrap_or(next);
+            let Some(key) = map.next_key_seed(KeySeed { names: records.names(), guess })? else {
+                break;
+            };
+            if let Key::Field(place) = key {
+                match at.order.get_mut(n_fields) {
+                    Some(known) => *known = place,
+                    None if n_fields < records.names().len() => at.order.push(place),
+                    None => {}
+                }
+                (n_fields, next) = (n_fields + 1, place + 1);
             }
             at.key = Some(key.clone());
-            raw.put(key, map.next_value()?);
+            let value: &RawValue = map.next_value()?;
+            at.is_nested |= value.get().starts_with(['{', '[']);
+            raw.put(key, value);
         }
         at.key = None;
         records.record(at.index, &raw);
@@ -280,10 +311,10 @@ impl Key {
     }
 }
 
-/// Finds a key among the fields, first at the place where a record in schema order has it.
+/// Finds a key among the fields, first at a place where it may be.
 struct KeySeed<'n> {
     names: &'n [String],
-    next: usize,
+    guess: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
@@ -302,8 +333,8 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-        if self.names.get(self.next).is_some_and(|name| name == key) {
-            return Ok(Key::Field(self.next));
+        if self.names.get(self.guess).is_some_and(|name| name == key) {
+            return Ok(Key::Field(self.guess));
         }
         Ok(Key::of(key, self.names.iter().position(|name| name == key)))
     }

@@ -108,7 +108,7 @@ impl Problem {
     }
 
     /// A problem with one entry about a part of the request.
-    fn single(status: StatusCode, title: &'static str, entry: Entry) -> Problem {
+    pub(crate) fn single(status: StatusCode, title: &'static str, entry: Entry) -> Problem {
         Problem { status, title, entries: vec![entry], omitted: 0, allow: None }
     }
 

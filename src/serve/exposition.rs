@@ -7,9 +7,9 @@
 use std::fmt::{Display, Write};
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
-use serde_json::Value;
-
+use crate::serve::drift::report::Report;
 use crate::serve::metrics::{BOUNDS, OTHER};
 use crate::serve::state::State;
 
@@ -54,7 +54,9 @@ pub(crate) fn write(state: &State) -> String {
     requests(&mut text, state);
     durations(&mut text, state);
     model(&mut text, state);
+    drift(&mut text, state);
     load(&mut text, state);
+    access(&mut text, state);
     process(&mut text);
     text.text
 }
@@ -69,8 +71,8 @@ fn requests(text: &mut Text, state: &State) {
     }
     let name = "validation_errors_total";
     text.metric(name, "counter", "Wrong fields of refused records, by field and type.");
-    for (field, kind, count) in state.metrics.errors() {
-        text.sample(name, &[("field", field), ("type", kind)], count);
+    for (field, kind, count) in state.counters.errors() {
+        text.sample(name, &[("field", &*field), ("type", kind)], count);
     }
 }
 
@@ -90,21 +92,52 @@ fn durations(text: &mut Text, state: &State) {
 }
 
 fn model(text: &mut Text, state: &State) {
-    let package = &state.package;
-    let version = package.version();
     let name = "predictions_total";
     text.metric(name, "counter", "Predictions, by model version and class.");
-    for (class, count) in package.model().classes().iter().zip(state.metrics.predictions()) {
-        let class = match class {
-            Value::String(class) => class.clone(),
-            class => class.to_string(),
-        };
-        text.sample(name, &[("model_version", version), ("class", &class)], count);
+    for (version, class, count) in state.counters.predictions() {
+        text.sample(name, &[("model_version", &*version), ("class", &*class)], count);
     }
     text.metric("model_info", "gauge", "The model that answers.");
-    let learner = &package.manifest().learner;
-    text.sample("model_info", &[("version", version), ("learner", learner)], 1);
+    let served = state.served();
+    let learner = &served.package.manifest().learner;
+    text.sample("model_info", &[("version", served.version()), ("learner", learner)], 1);
+    let since = served.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let help = "Since when that model answers, in seconds since 1970.";
+    text.single("model_served_since_seconds", "gauge", help, since.as_secs_f64());
+    let name = "model_swaps_total";
+    text.metric(name, "counter", "Models that took over, or should have and could not.");
+    let swaps = &state.metrics.swaps;
+    for (outcome, count) in [("done", &swaps.done), ("failed", &swaps.failed)] {
+        text.sample(name, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+    }
     text.single("model_loaded", "gauge", "Whether a proved model is in memory.", 1);
+}
+
+/// What `/drift` tells, of the model that answers.
+fn drift(text: &mut Text, state: &State) {
+    let served = state.served();
+    let Some(drift) = &served.drift else { return };
+    let version = served.version();
+    let report = Report::of(drift, version);
+    let version = ("model_version", version);
+    text.metric("drift_rows", "gauge", "Rows within the window that drift is told of.");
+    text.sample("drift_rows", &[version], report.rows());
+    let name = "drift_psi";
+    text.metric(name, "gauge", "Population stability index, by feature with enough values.");
+    let told = report.features.iter().filter(|of| of.moved.enough);
+    for (of, psi) in told.filter_map(|of| Some((of, of.moved.psi?))) {
+        text.sample(name, &[version, ("feature", &*of.feature)], psi);
+    }
+    let name = "drift_score_psi";
+    text.metric(name, "gauge", "The same of the probability, once there are enough.");
+    if let Some(psi) = report.score.psi.filter(|_| report.score.enough) {
+        text.sample(name, &[version], psi);
+    }
+    let name = "drift_out_of_range";
+    text.metric(name, "gauge", "Numbers within the window that were beyond the range of the data.");
+    for of in &report.features {
+        text.sample(name, &[version, ("feature", &*of.feature)], of.out_of_range);
+    }
 }
 
 fn load(text: &mut Text, state: &State) {
@@ -122,6 +155,30 @@ fn load(text: &mut Text, state: &State) {
     }
     let draining = u8::from(state.is_draining());
     text.single("draining", "gauge", "Whether the service is stopping.", draining);
+}
+
+/// Who asked, by the names that the operator gave, and who did not come in.
+fn access(text: &mut Text, state: &State) {
+    let access = &state.options.access;
+    if let Some(keys) = access.keys() {
+        let ring = keys.ring();
+        let mut counts: Vec<_> = ring.keys().map(|key| (&*key.name, key.counts())).collect();
+        counts.sort_unstable();
+        let name = "key_requests_total";
+        text.metric(name, "counter", "Requests that came with a key, by its name.");
+        for (key, (asked, _)) in &counts {
+            text.sample(name, &[("key", key)], asked);
+        }
+        let name = "key_limited_total";
+        text.metric(name, "counter", "Those of them that were too many.");
+        for (key, (_, limited)) in &counts {
+            text.sample(name, &[("key", key)], limited);
+        }
+    }
+    if let Some(tls) = access.tls() {
+        let help = "TLS handshakes that came to nothing.";
+        text.single("tls_handshakes_failed_total", "counter", help, tls.failed());
+    }
 }
 
 /// What Prometheus' clients tell of their process; where there is no `/proc`, nothing.

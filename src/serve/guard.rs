@@ -30,6 +30,8 @@ pub(crate) struct Guard<S> {
     since: Instant,
     /// Since when the client takes nothing of what is written.
     stalled: Option<Instant>,
+    /// Since when what was written waits to leave, in a stream that holds some of it back.
+    unflushed: Option<Instant>,
     reading: Timer,
     writing: Timer,
     header_timeout: Duration,
@@ -48,6 +50,7 @@ impl<S> Guard<S> {
             is_over: false,
             since: Instant::now(),
             stalled: None,
+            unflushed: None,
             reading: Timer::default(),
             writing: Timer::default(),
             header_timeout: limits.header_timeout,
@@ -157,7 +160,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // TLS takes what is written before the client has; a bare socket is always flushed.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.unflushed = None;
+            return flushed;
+        }
+        let since = *self.unflushed.get_or_insert_with(Instant::now);
+        let deadline = since + self.write_timeout;
+        match self.writing.has_passed(cx, deadline) {
+            true => Poll::Ready(Err(ErrorKind::TimedOut.into())),
+            false => Poll::Pending,
+        }
     }
 
     /// Writes everything out; whoever ends the connection closes the stream.
@@ -189,5 +203,48 @@ impl Timer {
             // It was set for an earlier deadline, which has moved on since.
             sleep.as_mut().reset(deadline);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A stream that takes what is written and never passes it on, as TLS does to a client that
+    /// reads nothing.
+    struct Holding;
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_flush(cx)
+        }
+    }
+
+    #[test]
+    fn what_a_stream_holds_back_has_a_deadline_like_what_it_does_not_take() {
+        let body_timeout = Duration::from_millis(30);
+        let options = Options { body_timeout, ..Options::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let flushed = runtime.block_on(async {
+            let mut guard = Guard::new(Holding, &options);
+            let wrote = poll_fn(|cx| Pin::new(&mut guard).poll_write(cx, b"answer")).await;
+            assert_eq!(wrote.unwrap(), 6);
+            poll_fn(|cx| Pin::new(&mut guard).poll_flush(cx)).await
+        });
+        assert_eq!(flushed.unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }

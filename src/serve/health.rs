@@ -3,26 +3,27 @@
 //! Ready means that the model is in memory, that every file of the package is on disk with the
 //! bytes that were loaded, and that the reference rows gave their exact bits. A file that is gone
 //! or altered makes the service unready and nothing more: the model in memory is still the proved
-//! one and goes on answering, and a restart would only turn a working service into a broken one. A
-//! probe costs one `stat` per file; a file is read again only when its stat changed, and all files
-//! every now and then, since a stat proves nothing.
+//! one and goes on answering, and a restart would only turn a working service into a broken one.
+//! Unless it is another package that lies there now: that one is taken up before the probe is
+//! answered, so that a replaced package never looks like a damaged one. A probe costs one `stat`
+//! per file; a file is read again only when its stat changed, and all files every now and then,
+//! since a stat proves nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::ml::package::files::{self, FileEntry};
 use crate::ml::package::{Package, PackageError};
+use crate::serve::follow::{Follow, Look};
+use crate::serve::served::Served;
+use crate::serve::stat::Stat;
 use crate::serve::state::State;
-
-/// A file changed within this time of being read may change again without its times showing it.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Watches over the files of a loaded package and its reference rows.
 pub(crate) struct Watch {
@@ -44,20 +45,15 @@ struct SeenFile {
     result: Result<(), PackageError>,
 }
 
-/// What tells that a file is still the same, short of reading it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    dev: u64,
-    ino: u64,
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-}
-
 impl Watch {
     /// A watch over a package that was just loaded from `dir`.
     pub(crate) fn new(dir: PathBuf, package: &Package) -> Watch {
         Watch { dir, seen: Mutex::new(Seen::of(package)) }
+    }
+
+    /// The directory that it watches over.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Looks at every file's stat, and reads those whose stat is not the one last seen.
@@ -82,7 +78,6 @@ impl Watch {
     }
 
     /// Whether nothing was wrong at the last look.
-    #[cfg(test)]
     pub(crate) fn is_well(&self) -> bool {
         let seen = self.lock();
         seen.reference.is_ok() && seen.files.iter().all(|file| file.result.is_ok())
@@ -122,26 +117,8 @@ impl SeenFile {
             return;
         }
         self.result = files::check(dir, &self.name, &self.entry);
-        let after = fs::metadata(&path).ok().map(|metadata| Stat::of(&metadata));
+        let after = Stat::at(&path);
         self.stat = after.filter(|after| *after == before && after.is_settled());
-    }
-}
-
-impl Stat {
-    fn of(metadata: &fs::Metadata) -> Stat {
-        Stat {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            size: metadata.size(),
-            mtime: (metadata.mtime(), metadata.mtime_nsec()),
-            ctime: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let changed = Duration::from_secs(u64::try_from(self.ctime.0).unwrap_or_default());
-        now > changed + SETTLED_AFTER
     }
 }
 
@@ -152,6 +129,8 @@ pub(crate) struct Report {
     pub(crate) status: &'static str,
     /// The model version.
     model_version: String,
+    /// Since when it answers.
+    served_since: String,
     /// Each check by its name.
     checks: BTreeMap<&'static str, Vec<Check>>,
     /// Which checks failed and how, for people.
@@ -169,21 +148,42 @@ struct Check {
     #[serde(rename = "observedUnit", skip_serializing_if = "Option::is_none")]
     unit: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
 }
 
 impl Check {
     fn new(result: Result<(), String>) -> Check {
         let status = if result.is_ok() { "pass" } else { "fail" };
-        Check { component: None, status, observed: None, unit: None, output: result.err() }
+        let output = result.err();
+        Check { component: None, status, observed: None, unit: None, time: None, output }
+    }
+
+    /// How the last change of what is to be served went. What went wrong there is no failure: the
+    /// package that answers is as good as before.
+    fn swap(state: &State) -> Check {
+        let failure = state.follow.as_ref().and_then(Follow::failure);
+        let Some(failure) = failure else { return Check::new(Ok(())) };
+        Check { status: "warn", time: Some(rfc3339(failure.at)), ..Check::new(Err(failure.reason)) }
     }
 }
 
 impl Report {
-    /// Looks, and tells what was found.
+    /// Looks, and tells what was found. Where that is not well, another package may lie there.
     pub(crate) fn of(state: &State) -> Report {
-        let package = &state.package;
-        let seen = state.watch.look();
+        let report = Report::on(&state.served(), state);
+        let Some(follow) = state.follow.as_ref().filter(|_| !report.is_pass()) else {
+            return report;
+        };
+        follow.look(state, Look::Probe);
+        Report::on(&state.served(), state)
+    }
+
+    /// Looks at a package in use.
+    fn on(served: &Served, state: &State) -> Report {
+        let package = &served.package;
+        let seen = served.watch.look();
         let text = |result: &Result<(), PackageError>| result.clone().map_err(|e| e.to_string());
         let mut loaded = Check::new(Ok(()));
         loaded.component = Some(package.manifest().learner.clone());
@@ -199,24 +199,26 @@ impl Report {
             unit: Some(unit),
             ..Check::new(Ok(()))
         };
-        let warned = count(state.tally.warned(), "values");
-        let ignored = count(state.tally.ignored(), "fields");
+        let warned = count(state.counters.tally().warned(), "values");
+        let ignored = count(state.counters.tally().ignored(), "fields");
         let stopping = || Err("the service is stopping".to_owned());
         let draining = Check::new(if state.is_draining() { stopping() } else { Ok(()) });
         let checks = BTreeMap::from([
             ("model:loaded", vec![loaded]),
             ("package:files", files.collect()),
             ("model:reference", vec![reference]),
+            ("package:swap", vec![Check::swap(state)]),
             ("requests:out_of_range", vec![warned]),
             ("requests:unknown", vec![ignored]),
             ("server:draining", vec![draining]),
         ]);
         drop(seen);
-        let failures: Vec<String> =
-            checks.values().flatten().filter_map(|check| check.output.clone()).collect();
+        let failed = checks.values().flatten().filter(|check| check.status == "fail");
+        let failures: Vec<String> = failed.filter_map(|check| check.output.clone()).collect();
         Report {
             status: if failures.is_empty() { "pass" } else { "fail" },
             model_version: package.version().to_owned(),
+            served_since: rfc3339(served.since),
             checks,
             output: (!failures.is_empty()).then(|| failures.join("; ")),
         }
@@ -226,4 +228,8 @@ impl Report {
     pub(crate) fn is_pass(&self) -> bool {
         self.output.is_none()
     }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }

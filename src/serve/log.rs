@@ -2,7 +2,8 @@
 //!
 //! Lines go through a bounded queue to a thread that writes them, so a reader that is slow costs
 //! lines, never answers: what does not fit is dropped and counted. A line has what tells requests
-//! apart and nothing that a client sent but its ids: no query, no body, no other header. The
+//! apart and nothing that a client sent but its ids: no query, no body, no other header; of a key
+//! its name. The
 //! `tracing` crates would do as much with a collector, a formatter and a worker between, and
 //! block or drop without saying how much. Where the lines go is given from outside.
 
@@ -37,6 +38,8 @@ pub(crate) struct Line<'l> {
     pub(crate) route: &'l str,
     pub(crate) status: u16,
     pub(crate) took: Duration,
+    /// The name of the key that came with the request.
+    pub(crate) key: Option<&'l str>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +50,8 @@ struct Document<'l> {
     status: u16,
     duration_us: u64,
     request_id: &'l str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,12 +88,13 @@ impl Log {
     /// Tells of an answer, unless too much is waiting to be told.
     pub(crate) fn tell(&self, line: &Line<'_>) {
         let time = humantime::format_rfc3339_micros(SystemTime::now());
-        let Line { request_id, method, route, status, took, .. } = *line;
+        let Line { request_id, method, route, status, took, key, .. } = *line;
         let trace = line.trace.as_ref();
         let text = match self.format {
             Format::Plain => {
                 let trace = trace.map(|trace| format!(" {}", trace.trace_id())).unwrap_or_default();
-                format!("{time} {status} {method} {route} {took:.0?} {request_id}{trace}\n")
+                let key = key.map(|key| format!(" by {key}")).unwrap_or_default();
+                format!("{time} {status} {method} {route} {took:.0?} {request_id}{trace}{key}\n")
             }
             Format::Json => {
                 let document = Document {
@@ -99,6 +105,7 @@ impl Log {
                     // No request takes half a million years.
                     duration_us: took.as_micros() as u64,
                     request_id,
+                    key,
                     trace_id: trace.map(Trace::trace_id),
                     parent_id: trace.map(Trace::parent_id),
                 };
@@ -184,7 +191,7 @@ mod tests {
     fn line(trace: Option<Trace>) -> Line<'static> {
         let (request_id, method, route) = ("r-1", "POST", "/predict");
         let took = Duration::from_micros(42);
-        Line { request_id, trace, method, route, status: 200, took }
+        Line { request_id, trace, method, route, status: 200, took, key: Some("batch") }
     }
 
     fn told(format: Format) -> String {
@@ -209,13 +216,14 @@ mod tests {
         assert_eq!((&lines[0]["status"], &lines[0]["duration_us"]), (&200.into(), &42.into()));
         assert!(humantime::parse_rfc3339(lines[0]["time"].as_str().unwrap()).is_ok());
         assert!(lines[1].get("trace_id").is_none());
+        assert_eq!(lines[1]["key"], "batch");
     }
 
     #[test]
     fn a_line_for_people_has_a_time_and_what_was_answered() {
         let told = told(Format::Plain);
         let (_, rest) = told.lines().next().unwrap().split_once(' ').unwrap();
-        let expected = "200 POST /predict 42µs r-1 4bf92f3577b34da6a3ce929d0e0e4736";
+        let expected = "200 POST /predict 42µs r-1 4bf92f3577b34da6a3ce929d0e0e4736 by batch";
         assert_eq!(rest, expected);
     }
 

@@ -1,4 +1,5 @@
-//! What the service counts while it answers.
+//! What the service counts while it answers, whatever answers: what follows from the package is in
+//! `counts`.
 //!
 //! A request adds to a few atomic numbers and takes no lock. All labels come from lists that are
 //! known when the service starts, so that no client can make a series: what is on no list is
@@ -7,29 +8,30 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use warp::http::{Method, StatusCode};
-
-use crate::ml::package::Package;
-use crate::serve::errors::{Loc, Problem};
 
 /// What is counted where it is on no list.
 pub(crate) const OTHER: &str = "other";
 
+/// Where the numbers are.
+pub(crate) const METRICS: &str = "/metrics";
+
 /// The routes that are told apart.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 15] = [
     "/predict",
     "/predict/batch",
     "/health",
     "/health/ready",
     "/health/live",
-    "/metrics",
+    METRICS,
     "/",
     "/openapi.json",
+    "/drift",
     "/invocations",
     "/ping",
     "/version",
     "/v2",
+    "/admin/reload",
     OTHER,
 ];
 
@@ -37,29 +39,8 @@ const ROUTES: [&str; 13] = [
 const METHODS: [&str; 5] = ["GET", "POST", "HEAD", "OPTIONS", OTHER];
 
 /// The statuses that are told apart; the last stands for all others.
-const STATUSES: [u16; 17] =
-    [200, 422, 503, 204, 400, 401, 404, 405, 408, 413, 415, 429, 431, 500, 504, 505, 0];
-
-/// The types of wrong fields that are told apart.
-const TYPES: [&str; 17] = [
-    "missing",
-    "extra_forbidden",
-    "greater_than_equal",
-    "less_than_equal",
-    "literal_error",
-    "int_type",
-    "float_type",
-    "bool_type",
-    "string_type",
-    "int_from_float",
-    "int_parsing_size",
-    "date_parsing",
-    "duplicate_key",
-    "model_attributes_type",
-    "too_long",
-    "value_error",
-    OTHER,
-];
+const STATUSES: [u16; 19] =
+    [200, 422, 503, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 431, 500, 504, 505, 0];
 
 /// The upper bounds of the buckets of durations, in microseconds.
 pub(crate) const BOUNDS: [u64; 18] = [
@@ -73,16 +54,19 @@ pub(crate) struct Metrics {
     requests: Vec<AtomicU64>,
     /// By route.
     durations: Vec<Durations>,
-    /// By class, the positive one last.
-    predictions: [AtomicU64; 2],
-    /// The names of the fields, and what stands for all others.
-    fields: Vec<String>,
-    /// By field and type.
-    errors: Vec<AtomicU64>,
     /// How many requests are worked on.
     pub(crate) in_flight: AtomicUsize,
     /// How many requests were not worked on because of too many others.
     pub(crate) shed: AtomicU64,
+    /// How often another package took over, and how often one should have and could not.
+    pub(crate) swaps: Swaps,
+}
+
+/// How the changes of what is served went.
+#[derive(Default)]
+pub(crate) struct Swaps {
+    pub(crate) done: AtomicU64,
+    pub(crate) failed: AtomicU64,
 }
 
 /// How long requests took.
@@ -100,12 +84,12 @@ pub(crate) struct Labels {
     method: usize,
 }
 
-fn counters(n: usize) -> Vec<AtomicU64> {
+pub(crate) fn counters(n: usize) -> Vec<AtomicU64> {
     std::iter::repeat_with(AtomicU64::default).take(n).collect()
 }
 
 /// The place on a list, or that of `other`, which is the last.
-fn place<T: PartialEq>(list: &[T], item: &T) -> usize {
+pub(crate) fn place<T: PartialEq>(list: &[T], item: &T) -> usize {
     list.iter().position(|found| found == item).unwrap_or(list.len() - 1)
 }
 
@@ -132,17 +116,13 @@ impl Labels {
 
 impl Metrics {
     /// The numbers of a service that has answered nothing yet.
-    pub(crate) fn new(package: &Package) -> Metrics {
-        let fields = package.schema().fields.iter().map(|field| field.name.clone());
-        let fields: Vec<_> = fields.chain([OTHER.to_owned()]).collect();
+    pub(crate) fn new() -> Metrics {
         Metrics {
             requests: counters(ROUTES.len() * METHODS.len() * STATUSES.len()),
             durations: ROUTES.iter().map(|_| Durations::default()).collect(),
-            predictions: [AtomicU64::default(), AtomicU64::default()],
-            errors: counters(fields.len() * TYPES.len()),
-            fields,
             in_flight: AtomicUsize::new(0),
             shed: AtomicU64::new(0),
+            swaps: Swaps::default(),
         }
     }
 
@@ -158,27 +138,6 @@ impl Metrics {
         let bucket = &durations.counts[bucket.unwrap_or(BOUNDS.len())];
         bucket.fetch_add(1, Ordering::Relaxed);
         durations.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
-    }
-
-    /// Counts a prediction.
-    pub(crate) fn predicted(&self, class: &Value, package: &Package) {
-        let is_positive = *class == package.model().classes()[1];
-        self.predictions[usize::from(is_positive)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts what is wrong with the fields of a request.
-    pub(crate) fn refused(&self, problem: &Problem) {
-        if problem.status != StatusCode::UNPROCESSABLE_ENTITY {
-            return;
-        }
-        for entry in &problem.entries {
-            let field = match entry.loc.last() {
-                Some(Loc::Name(name)) => place(&self.fields, name),
-                _ => self.fields.len() - 1,
-            };
-            let index = field * TYPES.len() + place(&TYPES, &entry.kind);
-            self.errors[index].fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     /// Every answer that was given, with its route, method and status.
@@ -204,20 +163,6 @@ impl Metrics {
             (below > 0).then_some((route, counts, sum))
         })
     }
-
-    /// How often each class was predicted, the positive one last.
-    pub(crate) fn predictions(&self) -> [u64; 2] {
-        self.predictions.each_ref().map(|count| count.load(Ordering::Relaxed))
-    }
-
-    /// How often each field was wrong in each way.
-    pub(crate) fn errors(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
-        let all = self.errors.iter().enumerate().map(|(i, count)| {
-            let (field, kind) = (&self.fields[i / TYPES.len()], TYPES[i % TYPES.len()]);
-            (field.as_str(), kind, count.load(Ordering::Relaxed))
-        });
-        all.filter(|(.., count)| *count > 0)
-    }
 }
 
 fn index(route: usize, method: usize, status: usize) -> usize {
@@ -227,16 +172,10 @@ fn index(route: usize, method: usize, status: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::package::tests::small_package;
-
-    fn metrics() -> Metrics {
-        let dir = small_package();
-        Metrics::new(&Package::load(dir.path()).unwrap())
-    }
 
     #[test]
     fn what_is_on_no_list_is_counted_as_other() {
-        let metrics = metrics();
+        let metrics = Metrics::new();
         for path in ["/a", "/b", "/predict/", "/v2"] {
             let labels = Labels::of(path, &Method::from_bytes(b"BREW").unwrap());
             metrics.answered(labels, StatusCode::IM_A_TEAPOT, None);
@@ -249,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_duration_is_in_the_bucket_whose_bound_it_reaches() {
-        let metrics = metrics();
+        let metrics = Metrics::new();
         let labels = Labels::of("/predict", &Method::POST);
         for nanoseconds in [0, 25_000, 25_001, 10_000_000_001] {
             let took = Some(Duration::from_nanos(nanoseconds));

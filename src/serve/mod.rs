@@ -2,29 +2,36 @@
 //!
 //! The way of a request is the list of files: `listen` and `connections` let a client in, or not;
 //! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
-//! `requests` bounds how many and how long, by the `limits`, and tells of them (`metrics`,
-//! `exposition`, `log`, `trace`); `routes` takes a request apart (`resource` by its path, `query`,
-//! `accept` and `body` by the rest), `document`, `validation` and `field` check its body by the
-//! `policy` (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which
-//! streams, and for the `doors` of other protocols; `errors` is the one shape of every refusal,
-//! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
-//! leaves. `health` watches over the
-//! package, `page` and `openapi` tell people and programs how to ask. Knows `ml::package` and no
-//! stage, table or engine. It neither prints nor handles signals: listener and shutdown come from
-//! outside.
+//! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`,
+//! and tells of them (`metrics`, `exposition`, `log`, `trace`); `routes` takes a request apart
+//! (`resource` by its path, `query`, `accept` and `body` by the rest), `document`, `validation` and
+//! `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts for
+//! `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is the
+//! one shape of every refusal, `problem_json` another one, `refusal` those that come before the
+//! routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
+//! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of it,
+//! `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi` tell
+//! people and programs how to ask. Knows `ml::package` and no stage, table or engine. It neither
+//! prints nor handles signals: listener and shutdown come from outside, and so does what is to be
+//! served.
 
 mod accept;
+mod access;
+mod admin;
 mod answer;
 mod batch;
 mod body;
 mod complaint;
 mod connection;
 mod connections;
+mod counts;
 mod document;
 mod doors;
+mod drift;
 mod errors;
 mod exposition;
 mod field;
+mod follow;
 mod framing;
 mod guard;
 mod health;
@@ -44,13 +51,19 @@ mod resource;
 mod routes;
 mod running;
 mod scorer;
+mod served;
+mod stat;
 mod state;
 mod tally;
 mod trace;
 mod validation;
 
+pub use access::{
+    Access, Certificates, Cors, Keys, NewKey, OPENABLE, Rate, Tls, Unusable, names as key_names,
+};
 pub use batch::offline::{Failed, predict};
 pub use batch::{Counts, Format, Wanted};
+pub use follow::{Follow, News, Reload, Source};
 pub use limits::Limits;
 pub use listen::{Listener, Socket};
 pub use log::{Format as LogFormat, Log};

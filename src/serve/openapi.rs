@@ -2,8 +2,9 @@
 //! model's own, as far as the policy enforces them.
 //!
 //! Made once at the start. It tells the contract and not how it is kept. `schemas` has the shapes,
-//! `doors` the paths of other protocols.
+//! `doors` the paths of other protocols, `access` what keys and rates add to all.
 
+mod access;
 mod doors;
 mod schemas;
 
@@ -29,7 +30,9 @@ pub(crate) fn write(package: &Package, options: &Options) -> Vec<u8> {
     let manifest = package.manifest();
     let mut paths = paths(package, options);
     paths.append(&mut doors::paths(package, options));
-    let document = json!({
+    access::lay(&mut paths, options);
+    let is_keyed = options.access.keys().is_some();
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": manifest.name,
@@ -37,8 +40,12 @@ pub(crate) fn write(package: &Package, options: &Options) -> Vec<u8> {
             "version": package.version(),
         },
         "paths": paths,
-        "components": { "schemas": schemas::all(package, options.policy) },
+        "components": { "schemas": schemas::all(package, options.policy, is_keyed) },
     });
+    if is_keyed {
+        document["security"] = json!([{ "bearer": [] }, { "key": [] }]);
+        document["components"]["securitySchemes"] = access::schemes();
+    }
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
@@ -57,7 +64,9 @@ fn paths(package: &Package, options: &Options) -> Map<String, Value> {
         ("/health", probe("health", "Whether the service can predict, check by check", "Health")),
         ("/health/ready", probe("ready", "Whether requests should be sent here", "Health")),
         ("/health/live", got("live", "Whether the process answers at all", reference("Live"))),
+        ("/drift", got("drift", "How far what is asked has moved", reference("Drift"))),
         ("/openapi.json", got("openapi", "This document", json!({ "type": "object" }))),
+        ("/metrics", access::metrics()),
         ("/", json!({ "get": page })),
     ];
     all.into_iter().map(|(path, item)| (path.to_owned(), item)).collect()

@@ -30,6 +30,18 @@ pub(crate) fn overloaded() -> Problem {
     problem(status, "Service overloaded", "overloaded", "server", message)
 }
 
+/// A request that its client may not make.
+pub(crate) fn forbidden(message: &str) -> Problem {
+    let status = StatusCode::FORBIDDEN;
+    problem(status, "Forbidden", "forbidden", "client", message.to_owned())
+}
+
+/// What is to be served cannot be.
+pub(crate) fn kept(version: &str, reason: &str) -> Problem {
+    let message = format!("model {version} goes on answering: {reason}");
+    problem(StatusCode::CONFLICT, "Not swapped", "not_swapped", "server", message)
+}
+
 /// A request that was not answered in time.
 pub(crate) fn late(seconds: f64) -> Problem {
     let message = format!("the request was not answered within {seconds} seconds");
@@ -86,7 +98,7 @@ pub(crate) fn faulty(fault: Fault, state: &State) -> Problem {
 /// The answer as it is written where hyper does not write it; it closes the connection.
 pub(crate) fn message(problem: &Problem, state: &State) -> Vec<u8> {
     let id = state.next_id();
-    let body = problem.body(state.package.version(), &id);
+    let body = problem.body(state.served().version(), &id);
     let status = problem.status;
     let reason = status.canonical_reason().unwrap_or_default();
     let retry = match status {

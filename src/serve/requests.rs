@@ -1,11 +1,12 @@
-//! Between hyper and the routes: how many requests are worked on, how long one may take, and what
-//! becomes of a panic.
+//! Between hyper and the routes: who is let in, how many requests are worked on, how long one may
+//! take, and what becomes of a panic.
 //!
 //! tower-http has layers for each of these, but they answer in plain text or with nothing, and
 //! what gives them the one shape of all answers is as long as what they do. Knows no sockets.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -19,24 +20,26 @@ use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
 use warp::reply::Response;
 
-use crate::serve::answer;
+use crate::serve::access::{self, Caller};
+use crate::serve::admin;
+use crate::serve::answer::{self, Answer};
 use crate::serve::errors::Problem;
 use crate::serve::exposition;
 use crate::serve::log::Line;
-use crate::serve::metrics::Labels;
+use crate::serve::metrics::{Labels, METRICS};
 use crate::serve::refusal;
+use crate::serve::resource::{self, Resource};
 use crate::serve::routes;
 use crate::serve::state::State;
 use crate::serve::trace::{self, Trace};
-
-/// Where the numbers are. It is answered here, so that an overload can be seen from outside.
-const METRICS: &str = "/metrics";
 
 /// What answers the requests of a connection: the routes, behind limits.
 #[derive(Clone)]
 pub(crate) struct Requests<R> {
     pub(crate) routes: R,
     pub(crate) state: Arc<State>,
+    /// Where the client is, if it is anywhere.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl<R, A> Service<Request<Incoming>> for Requests<R>
@@ -56,21 +59,33 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let began = Instant::now();
         let state = Arc::clone(&self.state);
-        let asks = Asks::of(&request);
+        let (asks, refused) = Asks::admit(&request, self.address, &state);
+        if let Some(answer) = refused {
+            return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
+        }
         let Some(turn) = Turn::take(&state, asks.is_probe()) else {
             let refused = asks.refuse(&refusal::overloaded(), &state);
-            asks.tell(&refused, None, &state);
-            return Box::pin(ready(Ok(refused)));
+            return Box::pin(ready(Ok(asks.leave(refused, None, &state))));
         };
+        // Answered here, so that an overload can be seen from outside.
         if asks.labels.route() == METRICS {
             let answer = asks.metrics(request.method(), &state);
-            asks.tell(&answer, Some(began.elapsed()), &state);
-            return Box::pin(ready(Ok(answer)));
+            return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
         }
-        let answer = self.routes.clone().call(request);
+        let is_admin = state.options.admin && asks.labels.route() == admin::RELOAD;
+        // By a Unix socket comes who may open the file.
+        let is_near = self.address.is_none_or(|address| address.is_loopback());
+        let admitted = is_admin.then(|| admin::admit(request.method(), request.headers(), is_near));
+        let routed = (!is_admin).then(|| self.routes.clone().call(request));
         Box::pin(async move {
             let time = state.options.limits.request_timeout;
-            let mut response = match tokio::time::timeout(time, caught(answer)).await {
+            let answer = async {
+                match (routed, admitted) {
+                    (Some(answer), _) => caught(answer).await,
+                    (None, admitted) => Some(asks.reload(admitted.transpose(), &state).await),
+                }
+            };
+            let mut response = match tokio::time::timeout(time, answer).await {
                 Ok(Some(response)) => response,
                 Ok(None) => asks.refuse(&Problem::internal(), &state),
                 Err(_) => asks.refuse(&refusal::late(time.as_secs_f64()), &state),
@@ -79,7 +94,7 @@ where
                 // A client that comes again finds a service that goes on.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            asks.tell(&response, Some(began.elapsed()), &state);
+            let response = asks.leave(response, Some(began.elapsed()), &state);
             drop(turn);
             Ok(response)
         })
@@ -93,18 +108,49 @@ struct Asks {
     is_head: bool,
     labels: Labels,
     trace: Option<Trace>,
+    caller: Caller,
+    /// Whether the caller is to know the status of the answer, and not the reasons.
+    is_brief: bool,
+    /// What a page of another origin is told.
+    origin: Option<HeaderValue>,
 }
 
 impl Asks {
-    fn of(request: &Request<Incoming>) -> Asks {
-        let (path, method) = (request.uri().path(), request.method());
-        let trace = request.headers().get(trace::HEADER).and_then(|value| value.to_str().ok());
-        Asks {
-            given: request.headers().get(answer::REQUEST_ID).cloned(),
+    /// Who asks for what, and the answer if they do not get it, or a browser only asks if it would.
+    fn admit(
+        request: &Request<Incoming>,
+        address: Option<IpAddr>,
+        state: &State,
+    ) -> (Asks, Option<Response>) {
+        let (path, method, headers) = (request.uri().path(), request.method(), request.headers());
+        let access = &state.options.access;
+        let trace = headers.get(trace::HEADER).and_then(|value| value.to_str().ok());
+        let mut asks = Asks {
+            given: headers.get(answer::REQUEST_ID).cloned(),
             is_head: *method == Method::HEAD,
             labels: Labels::of(path, method),
             trace: trace.and_then(Trace::read),
+            caller: Caller::default(),
+            is_brief: false,
+            origin: access.cors().and_then(|cors| cors.allowed(headers)),
+        };
+        // No browser sends a key with this question.
+        if let Some(cors) = access.cors().filter(|_| access::is_preflight(method, headers)) {
+            let preflight = cors.preflight(headers, &asks.id(state));
+            return (asks, Some(preflight));
         }
+        let of = || Resource::of(path, &state.options.routes, &state.served().package);
+        let resource = if access.is_selective() { of() } else { None };
+        let (caller, admitted) = access.admit(path, resource, headers, address);
+        asks.is_brief = caller.is_stranger && access::is_report(resource);
+        asks.caller = caller;
+        let refused = admitted.err().map(|problem| {
+            let (tongue, id) = (resource::tongue(path, resource), asks.id(state));
+            let served = state.served();
+            let answer = Answer::problem(&problem, tongue, headers, served.version(), &id);
+            answer.finish(&id, asks.is_head)
+        });
+        (asks, refused)
     }
 
     /// The id of an answer that the routes do not give.
@@ -112,18 +158,32 @@ impl Asks {
         routes::request_id(state, self.given.as_ref())
     }
 
-    /// Counts the answer, and has it logged.
+    /// Puts on the answer what depends on who asked, counts it, and has it logged.
+    fn leave(&self, mut response: Response, took: Option<Duration>, state: &State) -> Response {
+        let status = response.status();
+        let is_told = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+        if self.is_brief && is_told {
+            response = answer::brief(status, id_of(&response), self.is_head);
+        }
+        self.caller.dress(&mut response);
+        if let Some(cors) = state.options.access.cors() {
+            cors.dress(self.origin.clone(), &mut response);
+        }
+        self.tell(&response, took, state);
+        response
+    }
+
     fn tell(&self, response: &Response, took: Option<Duration>, state: &State) {
         state.metrics.answered(self.labels, response.status(), took);
         if let Some(log) = &state.options.log {
-            let id = response.headers().get(answer::REQUEST_ID);
             log.tell(&Line {
-                request_id: id.and_then(|id| id.to_str().ok()).unwrap_or_default(),
+                request_id: id_of(response),
                 trace: self.trace,
                 method: self.labels.method(),
                 route: self.labels.route(),
                 status: response.status().as_u16(),
                 took: took.unwrap_or_default(),
+                key: self.caller.key.as_ref().map(|key| &*key.name),
             });
         }
     }
@@ -146,6 +206,18 @@ impl Asks {
         }
     }
 
+    /// The answer of `/admin/reload`, if the client may ask for it.
+    async fn reload(&self, admitted: Result<Option<()>, Problem>, state: &Arc<State>) -> Response {
+        let answer = match admitted {
+            Ok(_) => admin::reload(Arc::clone(state)).await,
+            Err(problem) => Err(problem),
+        };
+        match answer {
+            Ok(answer) => answer.finish(&self.id(state), false),
+            Err(problem) => self.refuse(&problem, state),
+        }
+    }
+
     fn refuse(&self, problem: &Problem, state: &State) -> Response {
         let mut response = answer::refuse(problem, state, &self.id(state), self.is_head);
         if problem.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -153,6 +225,12 @@ impl Asks {
         }
         response
     }
+}
+
+/// The id of an answer.
+fn id_of(response: &Response) -> &str {
+    let id = response.headers().get(answer::REQUEST_ID);
+    id.and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
 /// The answer, or nothing after a panic: the connection and the service live on.

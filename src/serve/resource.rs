@@ -2,15 +2,16 @@
 //!
 //! Paths are compared whole and once; there is no prefix that something else could hide behind.
 
+use crate::ml::package::Package;
 use crate::serve::doors::Tongue;
 use crate::serve::query::decoded;
-use crate::serve::state::State;
+use crate::serve::state::Routes;
 
 /// All that is served, for the answer to a path that is not.
 pub(crate) const KNOWN: &str = "POST /predict, POST /predict/batch, GET /health, \
-     GET /health/ready, GET /health/live, GET /openapi.json, GET /metrics and GET /, and the \
-     paths of the Open Inference Protocol (/v2), MLflow and SageMaker (/invocations, /ping, \
-     /version)";
+     GET /health/ready, GET /health/live, GET /openapi.json, GET /drift, GET /metrics and \
+     GET /, and the paths of the Open Inference Protocol (/v2), MLflow and SageMaker \
+     (/invocations, /ping, /version)";
 
 /// What is served at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(crate) enum Resource {
     Health,
     Ready,
     Live,
+    Drift,
     OpenApi,
     Invocations,
     Ping,
@@ -34,39 +36,28 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    /// What is served at a path of a service.
-    pub(crate) fn of(path: &str, state: &State) -> Option<Resource> {
-        let routes = &state.options.routes;
+    /// What is served at a path, while a package answers.
+    pub(crate) fn of(path: &str, routes: &Routes, package: &Package) -> Option<Resource> {
+        if let Some(resource) = fixed(path) {
+            return Some(resource);
+        }
         match path {
-            "/" => Some(Resource::Page),
-            "/predict" => Some(Resource::Predict),
-            "/predict/batch" => Some(Resource::Batch),
-            "/health" => Some(Resource::Health),
-            "/health/ready" => Some(Resource::Ready),
-            "/health/live" => Some(Resource::Live),
-            "/openapi.json" => Some(Resource::OpenApi),
-            "/invocations" => Some(Resource::Invocations),
-            "/ping" => Some(Resource::Ping),
-            "/version" => Some(Resource::Version),
-            "/v2" => Some(Resource::V2Server),
-            "/v2/health/live" => Some(Resource::V2Live),
-            "/v2/health/ready" => Some(Resource::V2Ready),
             path if routes.predict.as_deref() == Some(path) => Some(Resource::Invocations),
             path if routes.health.as_deref() == Some(path) => Some(Resource::Ping),
-            path => Resource::of_model(path.strip_prefix("/v2/models/")?, state),
+            path => Resource::of_model(path.strip_prefix("/v2/models/")?, package),
         }
     }
 
     /// What is served of a model: `MODEL[/versions/VERSION][/ready|/infer]`.
-    fn of_model(path: &str, state: &State) -> Option<Resource> {
+    fn of_model(path: &str, package: &Package) -> Option<Resource> {
         let mut steps = path.split('/').map(decoded);
         let mut next = || steps.next().map(Option::unwrap_or_default);
-        if next()? != state.package.manifest().name {
+        if next()? != package.manifest().name {
             return None;
         }
         let mut step = next();
         if step.as_deref() == Some("versions") {
-            if next()? != state.package.version() {
+            if next()? != package.version() {
                 return None;
             }
             step = next();
@@ -88,6 +79,27 @@ impl Resource {
             }
             _ => "GET, HEAD, OPTIONS",
         }
+    }
+}
+
+/// What is served at a path of every service.
+pub(crate) fn fixed(path: &str) -> Option<Resource> {
+    match path {
+        "/" => Some(Resource::Page),
+        "/predict" => Some(Resource::Predict),
+        "/predict/batch" => Some(Resource::Batch),
+        "/health" => Some(Resource::Health),
+        "/health/ready" => Some(Resource::Ready),
+        "/health/live" => Some(Resource::Live),
+        "/drift" => Some(Resource::Drift),
+        "/openapi.json" => Some(Resource::OpenApi),
+        "/invocations" => Some(Resource::Invocations),
+        "/ping" => Some(Resource::Ping),
+        "/version" => Some(Resource::Version),
+        "/v2" => Some(Resource::V2Server),
+        "/v2/health/live" => Some(Resource::V2Live),
+        "/v2/health/ready" => Some(Resource::V2Ready),
+        _ => None,
     }
 }
 

@@ -16,16 +16,18 @@ use warp::reply::{Reply, Response};
 use warp::{Buf, Filter, Rejection, Stream};
 
 use crate::serve::accept;
-use crate::serve::answer::{Answer, Content, HTML, JSON, REQUEST_ID};
+use crate::serve::answer::{self, Answer, Content, HTML, JSON, REQUEST_ID};
 use crate::serve::batch::{Answers, Format, Wanted};
 use crate::serve::body::{self, MediaType};
-use crate::serve::doors::{Tongue, invocations, v2};
+use crate::serve::doors::{invocations, v2};
+use crate::serve::drift::report;
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::health::Report;
 use crate::serve::predict::predict;
 use crate::serve::query::Query;
 use crate::serve::resource::{self, KNOWN, Resource};
-use crate::serve::state::State;
+use crate::serve::served::Served;
+use crate::serve::state::{Options, State};
 
 /// The longest request id that is repeated.
 const MAX_ID_LEN: usize = 128;
@@ -68,18 +70,21 @@ where
     B: Buf + Unpin + Send + Sync + 'static,
 {
     let id = request_id(state, head.headers.get(REQUEST_ID));
+    // The one that answers from here to the end, whatever is taken up meanwhile.
+    let served = state.served();
     let path = head.path.as_str();
-    let resource = Resource::of(path, state);
-    let answer = answer(state, head, resource, body).await.unwrap_or_else(|problem| {
-        state.metrics.refused(&problem);
+    let resource = Resource::of(path, &state.options.routes, &served.package);
+    let answer = answer(state, &served, head, resource, body).await.unwrap_or_else(|problem| {
+        served.counts.refused(&problem);
         let tongue = resource::tongue(path, resource);
-        Answer::problem(&problem, tongue, &head.headers, state, &id)
+        Answer::problem(&problem, tongue, &head.headers, served.version(), &id)
     });
     answer.finish(&id, head.method == Method::HEAD)
 }
 
 async fn answer<S, B>(
     state: &Arc<State>,
+    served: &Arc<Served>,
     head: &Head,
     resource: Option<Resource>,
     body: S,
@@ -103,14 +108,14 @@ where
             let query = Query::read(&head.query)?;
             expect(headers, &[MediaType::Json], JSON)?;
             let body = body::read(state, headers, body).await?;
-            predicted(state, body, query).await
+            predicted(served, body, query).await
         }
-        Resource::Batch => batch(state, head, body).await,
+        Resource::Batch => batch(served, &state.options, head, body).await,
         Resource::Invocations => {
             let takes = [MediaType::Json, MediaType::Csv];
             let media_type = expect(headers, &takes, "application/json or text/csv")?;
             let body = body::read(state, headers, body).await?;
-            guarded(|| invoked(state, headers, media_type, &body))
+            guarded(|| invoked(served, headers, media_type, &body))
         }
         Resource::V2Infer => {
             if headers.contains_key("inference-header-content-length") {
@@ -118,12 +123,12 @@ where
             }
             // Clients of this protocol send no type, or `application/octet-stream`.
             let body = body::read(state, headers, body).await?;
-            guarded(|| Ok(Answer::new(JSON, v2::infer(state.scorer(), &body)?)))
+            guarded(|| Ok(Answer::new(JSON, v2::infer(served.scorer(), &body)?)))
         }
         _ => {
-            let state = Arc::clone(state);
+            let (state, served) = (Arc::clone(state), Arc::clone(served));
             // A probe looks at files, which may block. A panic comes back as an error.
-            let read = tokio::task::spawn_blocking(move || get(&state, resource));
+            let read = tokio::task::spawn_blocking(move || get(&state, &served, resource));
             read.await.map_err(|_| Problem::internal())
         }
     }
@@ -131,9 +136,9 @@ where
 
 /// The answer of `/predict`. Explanations may take long, so they are worked out where that holds
 /// no other request up.
-async fn predicted(state: &Arc<State>, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
-    let state = Arc::clone(state);
-    let work = move || guarded(|| Ok(Answer::new(JSON, predict(state.scorer(), &body, query)?)));
+async fn predicted(served: &Arc<Served>, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
+    let served = Arc::clone(served);
+    let work = move || guarded(|| Ok(Answer::new(JSON, predict(served.scorer(), &body, query)?)));
     if !query.explain {
         return work();
     }
@@ -141,7 +146,12 @@ async fn predicted(state: &Arc<State>, body: Vec<u8>, query: Query) -> Result<An
 }
 
 /// The answer of `/predict/batch`: a stream, once the header was right.
-async fn batch<S, B>(state: &Arc<State>, head: &Head, body: S) -> Result<Answer, Problem>
+async fn batch<S, B>(
+    served: &Arc<Served>,
+    options: &Options,
+    head: &Head,
+    body: S,
+) -> Result<Answer, Problem>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
     B: Buf + Unpin + Send + Sync + 'static,
@@ -164,21 +174,21 @@ where
         let msg = "CSV has no explanations";
         return Err(Problem::unprocessable(Entry::new("not_explainable", loc, msg, message)));
     }
-    let max_record_bytes = usize::try_from(state.options.max_body_bytes).unwrap_or(usize::MAX);
+    let max_record_bytes = usize::try_from(options.max_body_bytes).unwrap_or(usize::MAX);
     let wanted = Wanted { input, output, explain, max_record_bytes };
-    let answers = Answers::begin(Arc::clone(state), wanted, body).await?;
+    let answers = Answers::begin(Arc::clone(served), options.body_timeout, wanted, body).await?;
     let content = Content::Stream(warp::reply::stream(answers).into_response());
     Ok(Answer { content, ..Answer::new(output.media_type(), Vec::new()) })
 }
 
 /// The answer of `/invocations`.
 fn invoked(
-    state: &State,
+    served: &Served,
     headers: &HeaderMap,
     media_type: MediaType,
     body: &[u8],
 ) -> Result<Answer, Problem> {
-    let scorer = state.scorer();
+    let scorer = served.scorer();
     if media_type != MediaType::Csv {
         return Ok(Answer::new(JSON, invocations::json(scorer, body)?));
     }
@@ -188,29 +198,30 @@ fn invoked(
 }
 
 /// What a path answers to GET.
-fn get(state: &State, resource: Resource) -> Answer {
+fn get(state: &State, served: &Served, resource: Resource) -> Answer {
     let ok = |value: Value| Answer::new(JSON, value.to_string().into_bytes());
-    let reported = |body: fn(&Report, &State) -> Vec<u8>| {
+    let reported = |body: fn(&Report, &Served) -> Vec<u8>| {
         let report = Report::of(state);
         let ready = report.is_pass();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Answer::json(status, body(&report, state))
+        Answer::json(status, body(&report, served))
     };
     match resource {
         Resource::Live => ok(json!({ "status": "pass" })),
-        Resource::OpenApi => Answer::new(JSON, state.openapi.clone()),
+        Resource::Drift => Answer::new(JSON, report::body(served.drift.as_ref(), served.version())),
+        Resource::OpenApi => Answer::new(JSON, served.openapi.clone()),
         Resource::Version => ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
         Resource::V2Server => ok(v2::server()),
-        Resource::V2Model => ok(v2::model(&state.package)),
+        Resource::V2Model => ok(v2::model(&served.package)),
         Resource::V2Live => ok(json!({ "live": true })),
         Resource::V2Ready => {
             reported(|report, _| json!({ "ready": report.is_pass() }).to_string().into_bytes())
         }
-        Resource::V2ModelReady => reported(|report, state| {
-            let name = &state.package.manifest().name;
+        Resource::V2ModelReady => reported(|report, served| {
+            let name = &served.package.manifest().name;
             json!({ "name": name, "ready": report.is_pass() }).to_string().into_bytes()
         }),
-        Resource::Page => Answer::new(HTML, state.page.clone().into_bytes()),
+        Resource::Page => Answer::new(HTML, served.page.clone().into_bytes()),
         // The others take no GET, and none of them comes here.
         _ => reported(|report, _| serde_json::to_vec(report).unwrap_or_default()),
     }
@@ -224,9 +235,7 @@ fn guarded(handler: impl FnOnce() -> Result<Answer, Problem>) -> Result<Answer, 
 
 /// What warp itself rejects, which after routing by hand is nothing that a client should see.
 fn caught(state: &State, _rejection: &Rejection) -> Response {
-    let (id, headers) = (state.next_id(), HeaderMap::new());
-    let answer = Answer::problem(&Problem::internal(), Tongue::Own, &headers, state, &id);
-    answer.finish(&id, false)
+    answer::refuse(&Problem::internal(), state, &state.next_id(), false)
 }
 
 /// The type of a body, if it is one of those that are taken.

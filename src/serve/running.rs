@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::ml::package::Package;
 use crate::serve::connection::{self, Stage};
 use crate::serve::connections::Admission;
+use crate::serve::follow::{Follow, Look};
 use crate::serve::listen::{Client, Listener};
 use crate::serve::requests::Requests;
 use crate::serve::routes;
@@ -35,44 +36,53 @@ const BREATHER: Duration = Duration::from_millis(50);
 /// How many clients tokio lets wait at a port.
 const BACKLOG: usize = 1024;
 
-/// Serves a package, which was loaded from `package_dir`, until `shutdown` is done, then lets
-/// requests in flight end, but not for ever. Returns how many connections had to be cut off. Runs
-/// on a tokio runtime with time and I/O enabled.
+/// Serves a package, which was loaded from `package_dir`, and whatever `follow` finds to be served
+/// instead, until `shutdown` is done, then lets requests in flight end, but not for ever. Returns
+/// how many connections had to be cut off. Runs on a tokio runtime with time and I/O enabled.
 pub async fn run(
     listener: impl Into<Listener>,
     package: Package,
     package_dir: PathBuf,
+    follow: Option<Follow>,
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
     let (drain_delay, drain_timeout) = (options.limits.drain_delay, options.drain_timeout);
-    let state = Arc::new(State::new(package, package_dir, options));
+    let state = Arc::new(State::new(package, package_dir, follow, options));
     let recheck = tokio::spawn(recheck(Arc::clone(&state)));
+    let followed = tokio::spawn(followed(Arc::clone(&state)));
     let listener = listener.into();
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let (stop, stage) = watch::channel(Stage::Serving);
-    let requests =
-        Requests { routes: warp::service(routes::api(Arc::clone(&state))), state: state.clone() };
+    let routes = warp::service(routes::api(Arc::clone(&state)));
     let welcome = |client: Client| {
         let (state, alive) = (Arc::clone(&state), alive.clone());
         match state.connections.admit(client.address) {
             Admission::Served(permit) => {
-                let served =
-                    connection::serve(client.stream, requests.clone(), state, stage.clone());
+                let (address, stage) = (client.address, stage.clone());
+                let requests =
+                    Requests { routes: routes.clone(), state: Arc::clone(&state), address };
                 tokio::spawn(async move {
-                    served.await;
+                    let secured = connection::secured(client.stream, &state, stage.clone());
+                    if let Some(stream) = secured.await {
+                        connection::serve(stream, requests, state, stage).await;
+                    }
                     drop((permit, alive));
                 });
             }
-            Admission::TurnedAway(permit) => drop(tokio::spawn(async move {
-                connection::turn_away(client.stream, &state).await;
-                drop(permit);
-            })),
+            Admission::TurnedAway(permit) => {
+                let stage = stage.clone();
+                tokio::spawn(async move {
+                    connection::turn_away(client.stream, &state, stage).await;
+                    drop(permit);
+                });
+            }
             Admission::Closed => {}
         }
     };
     let_in(&listener, &welcome, shutdown).await;
     state.start_draining();
+    followed.abort();
     let_in(&listener, &welcome, sleep(drain_delay)).await;
     let_in_waiting(&listener, &welcome).await;
     drop(listener);
@@ -128,8 +138,33 @@ async fn recheck(state: Arc<State>) {
     loop {
         let shared = Arc::clone(&state);
         // A panic in a look leaves the last findings in place; the next look comes.
-        let look = move || shared.watch.look_closely(&shared.package);
+        let look = move || {
+            let served = shared.served();
+            served.watch.look_closely(&served.package);
+            // Bytes that changed behind their stats may be those of a whole package.
+            if let Some(follow) = shared.follow.as_ref().filter(|_| !served.watch.is_well()) {
+                follow.look(&shared, Look::Probe);
+            }
+        };
         let _ = tokio::task::spawn_blocking(look).await;
         sleep(state.options.recheck_every).await;
+    }
+}
+
+/// Looks for another package every now and then, and when it is asked to.
+async fn followed(state: Arc<State>) {
+    let Some(reload) = state.follow.as_ref().map(Follow::reload) else { return };
+    loop {
+        let is_asked = timeout(state.options.follow_every, reload.asked()).await.is_ok();
+        let shared = Arc::clone(&state);
+        let look = move || {
+            let Some(follow) = &shared.follow else { return };
+            follow.look(&shared, if is_asked { Look::Asked } else { Look::Routine });
+            if is_asked {
+                follow.looked();
+            }
+        };
+        // A panic in a look leaves what answers in place; the next look comes.
+        let _ = tokio::task::spawn_blocking(look).await;
     }
 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::ml::model::Explained;
 use crate::ml::package::{Package, Prediction};
+use crate::serve::counts::Counts;
+use crate::serve::drift::Drift;
 use crate::serve::errors::{self, Entry, Problem};
-use crate::serve::metrics::Metrics;
-use crate::serve::tally::Tally;
 use crate::serve::validation::{Row, Validator};
 
 /// What predicting needs.
@@ -18,8 +18,9 @@ use crate::serve::validation::{Row, Validator};
 pub(crate) struct Scorer<'s> {
     pub(crate) package: &'s Package,
     pub(crate) validator: &'s Validator,
-    pub(crate) tally: &'s Tally,
-    pub(crate) metrics: &'s Metrics,
+    pub(crate) counts: &'s Counts,
+    /// Where rows are counted by their values, if they are.
+    pub(crate) drift: Option<&'s Drift>,
 }
 
 /// What is answered for one record.
@@ -46,14 +47,17 @@ impl<'s> Scorer<'s> {
     /// # Errors
     /// When the model's answer is no number.
     pub(crate) fn predict(self, row: &Row) -> Result<Prediction<'s>, Problem> {
-        self.tally.warn(row.warnings.len() + row.more_warnings);
-        self.tally.ignore(row.ignored);
+        self.counts.tally.warn(row.warnings.len() + row.more_warnings);
+        self.counts.tally.ignore(row.ignored);
         let prediction = self.package.predict(&row.cells);
         if !prediction.probability.is_finite() {
             // JSON would say null, and a client might take that for an answer.
             return Err(Problem::internal());
         }
-        self.metrics.predicted(prediction.class, self.package);
+        self.counts.predicted(&prediction);
+        if let Some(drift) = self.drift {
+            drift.count(row, prediction.probability);
+        }
         Ok(prediction)
     }
 

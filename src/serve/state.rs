@@ -1,6 +1,8 @@
-//! What all requests share: the package in memory, and what was worked out from it once.
+//! What all requests share: the options, the counters, and which package answers.
 //!
-//! A request reads and never writes here, except for counters. Knows no routes.
+//! The package that answers may change at any time, so what follows from it is not here but in
+//! `served`, behind one pointer: a request takes it once, at its start, and answers with that to
+//! its end. A request reads and never writes here, except for counters. Knows no routes.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -8,17 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::ml::package::Package;
+use crate::serve::access::Access;
 use crate::serve::connections::Connections;
-use crate::serve::health::Watch;
+use crate::serve::counts::Counters;
+use crate::serve::follow::Follow;
 use crate::serve::limits::Limits;
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
-use crate::serve::scorer::Scorer;
-use crate::serve::tally::Tally;
-use crate::serve::validation::Validator;
-use crate::serve::{openapi, page};
+use crate::serve::served::Served;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -31,12 +34,20 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How often the package's files are hashed, whatever their times say.
     pub recheck_every: Duration,
+    /// How often it is looked whether another package is to be served.
+    pub follow_every: Duration,
+    /// Whether whoever is on this machine may ask for that look, by `POST /admin/reload`.
+    pub admin: bool,
     /// How much one client may hold, and for how long.
     pub limits: Limits,
+    /// Who may ask, how often, and by which way.
+    pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
+    /// How much of the past `/drift` tells of.
+    pub drift_window: Duration,
     /// Paths beside those that every service has.
     pub routes: Routes,
 }
@@ -57,9 +68,13 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             recheck_every: Duration::from_secs(30),
+            follow_every: Duration::from_millis(500),
+            admin: false,
             limits: Limits::default(),
+            access: Access::default(),
             log: None,
             policy: Policy::default(),
+            drift_window: Duration::from_hours(24),
             routes: Routes::default(),
         }
     }
@@ -68,46 +83,54 @@ impl Default for Options {
 /// What all requests share.
 pub(crate) struct State {
     pub(crate) options: Options,
-    pub(crate) package: Package,
-    pub(crate) validator: Validator,
-    pub(crate) tally: Tally,
-    pub(crate) watch: Watch,
-    pub(crate) page: String,
-    pub(crate) openapi: Vec<u8>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,
+    pub(crate) counters: Counters,
+    /// How another package comes to answer; `None` when none ever does.
+    pub(crate) follow: Option<Follow>,
+    served: ArcSwap<Served>,
     is_draining: AtomicBool,
     id_prefix: u32,
     id_counter: AtomicU64,
 }
 
 impl State {
-    /// The state of a service whose package was loaded, and so proved, from a directory.
-    pub(crate) fn new(package: Package, dir: PathBuf, options: Options) -> State {
+    /// The state of a service that begins with a package which was loaded, and so proved, from a
+    /// directory.
+    pub(crate) fn new(
+        package: Package,
+        dir: PathBuf,
+        follow: Option<Follow>,
+        options: Options,
+    ) -> State {
         let limits = &options.limits;
         let (max, max_each) = (limits.max_connections, limits.max_connections_per_address);
         let random = RandomState::new().build_hasher().finish();
+        let counters = Counters::default();
         State {
-            validator: Validator::new(package.schema(), options.policy),
-            tally: Tally::default(),
-            watch: Watch::new(dir, &package),
-            page: page::write(&package),
-            openapi: openapi::write(&package, &options),
             connections: Arc::new(Connections::new(max, max_each)),
-            metrics: Metrics::new(&package),
+            metrics: Metrics::new(),
+            served: ArcSwap::from_pointee(Served::new(package, dir, &options, &counters)),
+            counters,
+            follow,
             is_draining: AtomicBool::new(false),
             // Cut on purpose: the prefix only tells one process from another in a log.
             id_prefix: random as u32,
             id_counter: AtomicU64::new(0),
             options,
-            package,
         }
     }
 
-    /// What predicting needs.
-    pub(crate) fn scorer(&self) -> Scorer<'_> {
-        let State { package, validator, tally, metrics, .. } = self;
-        Scorer { package, validator, tally, metrics }
+    /// The package that answers now. To be asked once per request, which keeps it.
+    pub(crate) fn served(&self) -> Arc<Served> {
+        self.served.load_full()
+    }
+
+    /// From now on another package answers, which was loaded, and so proved, from a directory.
+    /// Requests that have begun end with the one that they began with.
+    pub(crate) fn swap(&self, package: Package, dir: PathBuf) {
+        let served = Served::new(package, dir, &self.options, &self.counters);
+        self.served.store(Arc::new(served));
     }
 
     /// A request id that no other request of this process has.

@@ -34,6 +34,8 @@ pub(crate) struct Row {
     pub(crate) more_warnings: usize,
     /// How many fields were passed over.
     pub(crate) ignored: usize,
+    /// The places of the fields whose numbers are beyond the range of the data.
+    pub(crate) out_of_range: Vec<usize>,
 }
 
 /// The rows of a valid body.
@@ -191,6 +193,8 @@ impl Check<'_> {
                 Ok(Taken { cell, warning }) => {
                     row.cells.push(cell);
                     if let Some(warning) = warning {
+                        // A policy warns of nothing else.
+                        row.out_of_range.push(i);
                         self.warn(index, *warning, &mut row);
                     }
                 }

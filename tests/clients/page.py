@@ -6,6 +6,7 @@ Speaks the DevTools protocol: fills in the form, clicks the button, and reads wh
 """
 
 import base64
+import contextlib
 import json
 import re
 import subprocess
@@ -106,21 +107,29 @@ def tried(page, url, directory):
     return shown
 
 
-def main(url, directory):
-    with tempfile.TemporaryDirectory() as profile:
+@contextlib.contextmanager
+def browser():
+    """A browser's only tab, for as long as it is needed."""
+    # The browser's children may still write while it is removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
                  "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run", "about:blank"]
-        browser = subprocess.Popen(["chromium", *flags], stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(["chromium", *flags], stderr=subprocess.PIPE, text=True)
         try:
-            for line in browser.stderr:
+            for line in process.stderr:
                 if found := re.search(r"listening on ws://([^/]+)/", line):
                     break
             with urllib.request.urlopen(f"http://{found[1]}/json") as tabs:
                 tab = next(tab for tab in json.load(tabs) if tab["type"] == "page")
-            print(json.dumps(tried(Page(tab["webSocketDebuggerUrl"]), url, directory)))
+            yield Page(tab["webSocketDebuggerUrl"])
         finally:
-            browser.terminate()
-            browser.wait()
+            process.terminate()
+            process.wait()
+
+
+def main(url, directory):
+    with browser() as page:
+        print(json.dumps(tried(page, url, directory)))
 
 
 if __name__ == "__main__":

@@ -141,6 +141,19 @@ fn schemathesis_finds_nothing_in_the_services_own_paths() {
 }
 
 #[test]
+fn schemathesis_finds_no_way_around_the_keys() {
+    let lab = small::project();
+    let token = lab.call(&["serve", "--keys=keys", "--new-key=fuzz"]).expect(0).out;
+    let flags = ["--keys=keys", "--open=/openapi.json"];
+    let service = Served::start(&lab, &small::package("decision_tree"), &flags);
+    let header = format!("Authorization: Bearer {}", token.trim());
+    let excluded = ["--exclude-path-regex", "^/(invocations|predict/batch|v2/models)"];
+    // Its check `ignored_auth` knows the header only as the standards write it, and asks again
+    // without the key, and with a wrong one.
+    schemathesis(&service, &[&["--header", &header][..], &excluded].concat());
+}
+
+#[test]
 fn schemathesis_finds_nothing_in_batches_and_the_doors_of_other_protocols() {
     // JSON Schema cannot say that lists are of one length or fit a shape, nor what a line of a text
     // is, so that not every body which fits the schema is one that can be answered.

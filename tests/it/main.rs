@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod clients;
 mod command;
 mod contract;
@@ -29,11 +30,15 @@ mod regression;
 mod reproducible;
 mod running;
 mod scikit_learn;
+mod seen;
 mod selection;
 mod service;
 mod small;
 mod suggest;
+mod swap;
+mod tls;
 mod transforms;
 mod tune;
+mod turns;
 mod venv;
 mod verbs;

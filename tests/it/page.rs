@@ -1,5 +1,7 @@
 //! The service's page in a real browser: a person tries a prediction and sees why.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -57,4 +59,55 @@ fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
     parts.sort_by(|a, b| b.0.total_cmp(&a.0));
     let names: Vec<&str> = parts.iter().map(|part| part.1).collect();
     assert_eq!(shown["parts"], json!(names), "the largest part comes first");
+}
+
+/// An empty page at any path, for as long as the test runs; returns the port.
+fn empty_page() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The head fits into one read; what a browser opens to spare says nothing.
+            if stream.read(&mut [0; 8192]).is_ok_and(|n| n > 0) {
+                let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\
+                            connection: close\r\n\r\n";
+                let _ = stream.write_all(page.as_bytes());
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_page_of_another_origin_asks_with_a_key_if_it_is_listed_and_the_own_page_asks_for_one() {
+    let pins = Path::new(CLIENTS).join("requirements.txt");
+    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return };
+    let lab = small::project();
+    let token = lab.call(&["serve", "--keys=keys", "--new-key=page"]).expect(0).out;
+    let token = token.trim();
+    let port = empty_page();
+    // One server, and two origins.
+    let (listed, other) = (format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}"));
+    let flags = ["--keys=keys", "--open=/", "--cors-origins", &listed];
+    let service = Served::start(&lab, &small::package("logistic_regression"), &flags);
+    let output = Command::new(venv.join("bin/python"))
+        .arg(format!("{CLIENTS}/strangers.py"))
+        .args([&service.url(), token, &listed, &other])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["listed"]["status"], 200, "{shown}");
+    assert!(shown["listed"]["answer"]["probability"].is_f64(), "{shown}");
+    assert!(shown["listed"]["id"].is_string(), "a page may read the id: {shown}");
+    assert_eq!(shown["keyless"]["status"], 401, "and why it is refused: {shown}");
+    assert_eq!(shown["other"], json!({"status": 0, "error": "TypeError"}), "nothing is read");
+
+    assert_eq!(shown["is_asked_for"], true);
+    assert!(shown["refused"].as_str().unwrap().starts_with("a key is needed"), "{shown}");
+    assert!(shown["answer"].as_str().unwrap().contains("probability of true"), "{shown}");
+    let request = shown["request"].as_str().unwrap();
+    assert!(request.contains("x-api-key: KEY") && !request.contains(token), "{request}");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) address: String,
+    told: Arc<Mutex<String>>,
 }
 
 impl Service {
@@ -39,8 +41,20 @@ impl Service {
             }
         };
         // The pipe is read on, so that the service never waits for its reader.
-        std::thread::spawn(move || told.read_to_end(&mut Vec::new()));
-        Service { child, address }
+        let heard = Arc::<Mutex<String>>::default();
+        let sink = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while told.read_line(&mut line).is_ok_and(|read| read > 0) {
+                sink.lock().unwrap().push_str(&std::mem::take(&mut line));
+            }
+        });
+        Service { child, address, told: heard }
+    }
+
+    /// What it said on stderr since it said where it is.
+    pub(crate) fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, Value) {

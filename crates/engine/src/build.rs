@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
             let name = variant.as_ref().map_or(group.to_owned(), |v| format!("{group}@{v}"));
             let Some(params) = self.params(&name, kind, &params, node) else { continue };
             let outputs = kind.outputs(&params);
-            self.check_outputs(&name, &outputs, node);
+            self.check_outputs(&outputs, node);
             let index = self.stages.len();
             self.meant.entry(group.to_owned()).or_default().push(index);
             if variant.is_some() {
@@ -176,22 +176,9 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Where outputs go may come from parameters: below the stage's directory, no two at one place.
-    fn check_outputs(&mut self, name: &str, outputs: &[Output], stage: &Node) {
-        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        for output in outputs {
-            let path = Path::new(&output.path);
-            if output.path.is_empty() || !path.components().all(is_plain) {
-                let message = format!("output `{}` of `{name}` leaves its directory", output.path);
-                self.complain(message, stage.place.clone());
-            }
-        }
-        // Sorted by their parts, a path stands right before what is below it.
-        let mut paths: Vec<_> = outputs.iter().map(|output| Path::new(&output.path)).collect();
-        paths.sort();
-        for pair in paths.windows(2).filter(|pair| pair[1].starts_with(pair[0])) {
-            let (a, b) = (pair[0].display(), pair[1].display());
-            let message = format!("outputs `{a}` and `{b}` of `{name}` are in each other's way");
+    /// Where outputs go may come from parameters; a kind that knows which of them tells it itself.
+    fn check_outputs(&mut self, outputs: &[Output], stage: &Node) {
+        for (_, message) in Output::misplaced(outputs) {
             self.complain(message, stage.place.clone());
         }
     }

@@ -3,26 +3,23 @@
 //! Knows nothing of what the bytes mean. One type for all hashes, so that a digest is never
 //! mistaken for another string: 32 bytes, written as 64 lower-case hex digits, 12 for people.
 
+mod large;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use self::large::LARGE_BYTES;
 use crate::files;
 
 /// How many hex digits are shown to people.
 const SHORT_LEN: usize = 12;
 /// How much of a file is read at once.
 const BUFFER_BYTES: u64 = 1 << 17;
-/// From this size on a file is read and hashed by several threads.
-const LARGE_BYTES: u64 = 1 << 23;
-/// How much of a large file is in memory at once, and how much of that one thread reads.
-const BLOCK_BYTES: usize = 1 << 24;
-const SHARE_BYTES: usize = 1 << 20;
 
 /// The blake3 digest of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,12 +42,11 @@ impl Digest {
     /// The same of a file that is open and was not read yet.
     pub(crate) fn of_open(file: &mut File, path: &Path) -> io::Result<(Digest, u64)> {
         let size = files::metadata_of(file, path)?.len();
+        if size >= LARGE_BYTES {
+            return Ok((Digest(large::hash(file, path, size)?), size));
+        }
         let mut hasher = blake3::Hasher::new();
-        let size = if size < LARGE_BYTES {
-            hash_stream(file, path, size, &mut hasher)?
-        } else {
-            hash_blocks(file, path, &mut hasher)?
-        };
+        let size = hash_stream(file, path, size, &mut hasher)?;
         Ok((Digest(*hasher.finalize().as_bytes()), size))
     }
 
@@ -88,27 +84,6 @@ fn hash_stream(
         }
         hasher.update(&buffer[..n_bytes]);
         n_read += n_bytes as u64;
-    }
-}
-
-/// Not by a memory map: a file that is cut short meanwhile would end the process.
-fn hash_blocks(file: &File, path: &Path, hasher: &mut blake3::Hasher) -> io::Result<u64> {
-    let mut buffer = vec![0; BLOCK_BYTES];
-    let mut at = 0;
-    loop {
-        let read_share = |(index, share): (usize, &mut [u8])| {
-            files::read_at(file, path, share, at + (index * SHARE_BYTES) as u64)
-        };
-        let shares = buffer.par_chunks_mut(SHARE_BYTES).enumerate().map(read_share);
-        let n_read: Vec<usize> = shares.collect::<io::Result<_>>()?;
-        // What stands behind a share that was not filled is beyond the end of the file.
-        let full = n_read.iter().take_while(|n_bytes| **n_bytes == SHARE_BYTES).count();
-        let n_bytes = full * SHARE_BYTES + n_read.get(full).unwrap_or(&0);
-        hasher.update_rayon(&buffer[..n_bytes]);
-        at += n_bytes as u64;
-        if n_bytes < BLOCK_BYTES {
-            return Ok(at);
-        }
     }
 }
 
@@ -212,9 +187,8 @@ mod tests {
     fn a_file_of_any_size_has_the_digest_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let block = BLOCK_BYTES as u64;
         let sizes = [0, 1, BUFFER_BYTES, BUFFER_BYTES + 1, LARGE_BYTES - 1, LARGE_BYTES];
-        for size in sizes.into_iter().chain([block, block + 1, 2 * block - 1]) {
+        for size in sizes.into_iter().chain([LARGE_BYTES + 1]) {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             std::fs::write(&path, &bytes).unwrap();
             assert_eq!(Digest::of_file(&path).unwrap(), (Digest::of(&bytes), size), "{size}");

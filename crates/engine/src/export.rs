@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::graph::{Graph, Plug, Stage, StageId};
@@ -132,11 +133,34 @@ fn entities(text: &str) -> String {
 }
 
 /// The graph of these stages as a document.
-pub fn json(graph: &Graph, stages: &BTreeSet<StageId>) -> Value {
-    let stages: Vec<_> = stages.iter().map(|id| stage(graph, graph.stage(*id))).collect();
-    json!({
-        "schema": SCHEMA, "pipeline": graph.name, "resources": graph.resources, "stages": stages,
-    })
+pub fn json<'a>(graph: &'a Graph, stages: &'a BTreeSet<StageId>) -> Document<'a> {
+    Document {
+        pipeline: &graph.name,
+        resources: &graph.resources,
+        schema: SCHEMA,
+        stages: Stages { graph, stages },
+    }
+}
+
+/// A graph as a document, of which each stage is made as it is written.
+#[derive(Serialize)]
+pub struct Document<'a> {
+    pipeline: &'a str,
+    resources: &'a BTreeMap<String, u64>,
+    schema: &'static str,
+    stages: Stages<'a>,
+}
+
+struct Stages<'a> {
+    graph: &'a Graph,
+    stages: &'a BTreeSet<StageId>,
+}
+
+impl Serialize for Stages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let of = |id: &StageId| stage(self.graph, self.graph.stage(*id));
+        serializer.collect_seq(self.stages.iter().map(of))
+    }
 }
 
 fn stage(graph: &Graph, stage: &Stage) -> Value {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -138,6 +138,29 @@ impl Output {
     /// An output of a port at a path.
     pub fn new(name: &str, ty: impl Into<Cow<'static, str>>, path: &str) -> Output {
         Output { name: name.to_owned(), ty: ty.into(), path: path.to_owned() }
+    }
+
+    /// What is wrong with where outputs go, each with the index of the output: they are below the
+    /// directory of their stage, and no two at one place.
+    pub(crate) fn misplaced(outputs: &[Output]) -> Vec<(usize, String)> {
+        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        let path = |index: &usize| Path::new(&outputs[*index].path);
+        let leaves = |index: &usize| {
+            path(index).as_os_str().is_empty() || !path(index).components().all(is_plain)
+        };
+        let told = |index: usize| {
+            (index, format!("output `{}` leaves the directory of its stage", outputs[index].path))
+        };
+        let mut wrong: Vec<_> = (0..outputs.len()).filter(leaves).map(told).collect();
+        // Sorted by their parts, a path stands right before what is below it.
+        let mut sorted: Vec<usize> = (0..outputs.len()).collect();
+        sorted.sort_by_key(|index| path(index));
+        for pair in sorted.windows(2).filter(|pair| path(&pair[1]).starts_with(path(&pair[0]))) {
+            let (a, b) = (path(&pair[0]).display(), path(&pair[1]).display());
+            let message = format!("outputs `{a}` and `{b}` are in each other's way");
+            wrong.push((pair[1], message));
+        }
+        wrong
     }
 }
 

@@ -24,6 +24,9 @@ const PATH: &str = "PATH";
 /// The parts of the store that have a document per key.
 pub(crate) const DOCUMENTS: [&str; 2] = ["outcomes", "recipes"];
 
+/// How many directories one of them has at most: by the first two hex digits of a key.
+const N_SHELVES: usize = 256;
+
 /// Where a key has its document, relative to the root of the project.
 pub(crate) fn document(part: &str, key: &Digest) -> String {
     let hex = key.to_string();
@@ -74,6 +77,9 @@ impl<'a> Looker<'a> {
         reports: &[Report],
         run: Option<&str>,
     ) -> Option<Looked> {
+        // Of each stage its file, and one output with its directory and its object.
+        self.looked.seen.reserve_exact(4 * reports.len() + DOCUMENTS.len() * N_SHELVES);
+        self.looked.kept.reserve_exact(reports.len());
         self.pipeline(sources)?;
         for report in reports {
             let stage = self.graph.stage(report.id);

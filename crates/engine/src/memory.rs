@@ -34,9 +34,10 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
 
 /// Writes a memory by way of a directory for what is being written. Failing to is no error.
 pub(crate) fn save<T: Serialize>(path: &Path, document: &T, room: &Path) {
-    let Ok(bytes) = postcard::to_stdvec(document) else { return };
-    let mut sealed = Digest::of(&bytes).as_bytes().to_vec();
-    sealed.extend(bytes);
+    // Written behind the place of the digest: there may be many megabytes of it.
+    let Ok(mut sealed) = postcard::to_extend(document, vec![0; CHECK_BYTES]) else { return };
+    let digest = Digest::of(&sealed[CHECK_BYTES..]);
+    sealed[..CHECK_BYTES].copy_from_slice(digest.as_bytes());
     let published = files::publish(path, &sealed, room);
     // What is in its place remembers nothing.
     if published.is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory)

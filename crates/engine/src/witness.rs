@@ -16,7 +16,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{Error as _, SerializeSeq};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Clock;
 use crate::digest::Digest;
@@ -61,15 +62,17 @@ pub struct Answer {
     pub told: Vec<(String, Observation)>,
 }
 
+/// `S` is a list of [`Entry`]s, or what is written as one.
 #[derive(Serialize, Deserialize)]
-struct Witness<'a> {
+struct Witness<'a, S> {
     format: u32,
     program: Signature,
+    #[serde(borrow)]
     asked: Vec<&'a str>,
     /// Per variable of the environment that was read, the digest of its value.
     read: Vec<(&'a str, Option<Digest>)>,
-    #[serde(borrow)]
-    seen: Vec<Entry<'a>>,
+    #[serde(bound(deserialize = "S: Deserialize<'de>"))]
+    seen: S,
     /// Keys, each with how its outcome and its recipe were, for who trusts no directory.
     kept: Vec<(Digest, [Signature; 2])>,
     answer: Answer,
@@ -89,7 +92,7 @@ struct Entry<'a> {
 /// The answer of the last run, if the same is asked and nothing has changed since.
 pub fn recall(question: &Question, is_paranoid: bool) -> Option<Answer> {
     let bytes = memory::load(&place(&question.root))?;
-    let witness: Witness<'_> = postcard::from_bytes(&bytes).ok()?;
+    let witness: Witness<'_, Vec<Entry<'_>>> = postcard::from_bytes(&bytes).ok()?;
     if witness.format != FORMAT
         || witness.program != question.program
         || witness.asked != question.asked
@@ -164,14 +167,12 @@ pub fn remember(
     let Some(looked) = looked else { return drop(forget(&project.root)) };
     let sets = question.environment.keys().filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
     let read = sets.chain(&looked.variables);
-    let entries = looked.seen.iter().map(|seen| Entry::of(seen, &project.root));
-    let Some(seen) = entries.collect() else { return };
     let witness = Witness {
         format: FORMAT,
         program: question.program,
         asked: question.asked.iter().map(String::as_str).collect(),
         read: read.map(|name| (name.as_str(), question.digest_of(name))).collect(),
-        seen,
+        seen: Entries { seen: &looked.seen, root: &project.root },
         kept: looked.kept,
         answer,
     };
@@ -191,6 +192,23 @@ pub fn forget(root: &Path) -> Result<(), Error> {
         removed => removed,
     };
     removed.map_err(Error::io("remove", place))
+}
+
+/// Entries that are made as they are written: of ten thousand stages there are forty thousand.
+struct Entries<'a> {
+    seen: &'a [Seen],
+    root: &'a Path,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.seen.len()))?;
+        for seen in self.seen {
+            let entry = Entry::of(seen, self.root);
+            list.serialize_element(&entry.ok_or_else(|| S::Error::custom("no text as a path"))?)?;
+        }
+        list.end()
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -213,7 +231,7 @@ impl Question {
     }
 }
 
-impl Witness<'_> {
+impl<S> Witness<'_, S> {
     fn sets(&self) -> Vec<&str> {
         let names = self.read.iter().map(|(name, _)| *name);
         names.filter(|name| name.starts_with(ENVIRONMENT_PREFIX)).collect()

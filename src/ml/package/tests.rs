@@ -11,8 +11,15 @@ use super::write::{Parts, Texts};
 use super::*;
 use crate::ml::schema::{Field, Role, Schema};
 
+/// The intercept of the model, unless another is asked for.
+const INTERCEPT: f64 = -0.25;
+
 /// A logistic model of four fields, made by hand.
 fn model() -> Model {
+    model_of(INTERCEPT)
+}
+
+fn model_of(intercept: f64) -> Model {
     let document = json!({
         "format": "pipeline.model/1",
         "learner": "logistic_regression",
@@ -28,7 +35,7 @@ fn model() -> Model {
             {"name": "plan", "kind": "categorical",
              "transform": {"one_hot": {"impute": null, "categories": ["basic", "gold", "plus"]}}},
         ],
-        "predictor": {"linear": {"intercept": -0.25, "coefficients": [
+        "predictor": {"linear": {"intercept": intercept, "coefficients": [
             {"feature": "age", "value": 0.7},
             {"feature": "charge", "value": -0.3},
             {"feature": "member", "value": 0.2},
@@ -75,6 +82,23 @@ fn rows() -> Vec<Vec<Cell>> {
 
 /// The files of a small package, for tests of all that uses packages.
 pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
+    small_files_of(INTERCEPT)
+}
+
+/// The small package as programs of before wrote it.
+pub(crate) fn small_package_without_distribution() -> TempDir {
+    let mut files = small_files();
+    files.remove(DISTRIBUTION);
+    let mut manifest: Manifest = serde_json::from_slice(&files[MANIFEST]).unwrap();
+    manifest.files.remove(DISTRIBUTION);
+    files.insert(MANIFEST, serde_json::to_vec(&manifest).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    write::write(dir.path(), &files).unwrap();
+    dir
+}
+
+/// The same with another intercept, and so with other predictions.
+pub(crate) fn small_files_of(intercept: f64) -> BTreeMap<&'static str, Vec<u8>> {
     let texts = Texts {
         name: "a small model".into(),
         description: "Tells who leaves.".into(),
@@ -85,9 +109,10 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
     let metrics = BTreeMap::from([("overall".to_owned(), scores)]);
     let known = BTreeMap::from([("roc_auc".to_owned(), [0.7749, 0.84])]);
     let intervals = BTreeMap::from([("overall".to_owned(), known)]);
+    let seen: Vec<_> = std::iter::repeat_n(rows(), 100).flatten().collect();
     let parts = Parts {
         texts: &texts,
-        model: &model(),
+        model: &model_of(intercept),
         threshold: 0.5,
         thresholds: None,
         threshold_rule: "chosen by hand",
@@ -96,6 +121,7 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
         confidence: Some(0.95),
         schema: &schema(),
         rows: &rows(),
+        seen: &seen,
         provenance: &json!({"experiment": "tests"}),
     };
     write::files(&parts).unwrap()
@@ -103,8 +129,13 @@ pub(crate) fn small_files() -> BTreeMap<&'static str, Vec<u8>> {
 
 /// A small package in a directory of its own.
 pub(crate) fn small_package() -> TempDir {
+    small_package_of(INTERCEPT)
+}
+
+/// The same with another intercept.
+pub(crate) fn small_package_of(intercept: f64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    write::write(dir.path(), &small_files()).unwrap();
+    write::write(dir.path(), &small_files_of(intercept)).unwrap();
     dir
 }
 
@@ -134,7 +165,7 @@ fn what_is_written_loads_and_predicts() {
     let package = Package::load(dir.path()).unwrap();
     assert_eq!(package.version().len(), 12);
     assert_eq!(package.reference_len(), 3);
-    assert_eq!(package.files().count(), 6);
+    assert_eq!(package.files().count(), 7);
     let prediction = package.predict(&rows()[0]);
     assert!(prediction.probability < 0.5);
     assert_eq!(*prediction.class, json!(false));
@@ -202,7 +233,7 @@ fn thresholds_that_cannot_decide_are_refused() {
 
 #[test]
 fn every_file_must_be_there_and_unchanged() {
-    for name in LISTED.into_iter().chain([MANIFEST]) {
+    for name in LISTED.into_iter().chain([DISTRIBUTION, MANIFEST]) {
         let dir = small_package();
         let path = dir.path().join(name);
         let mut bytes = fs::read(&path).unwrap();
@@ -251,6 +282,22 @@ fn files_that_do_not_fit_each_other_are_refused() {
     assert!(error.contains("another model"), "{error}");
     let error = load_changed(REFERENCE, |reference| reference["rows"] = json!([]));
     assert!(error.contains("no rows"), "{error}");
+}
+
+#[test]
+fn a_distribution_of_other_rows_is_refused() {
+    let error = load_changed(DISTRIBUTION, |found| found["features"][0]["missing"] = json!(1));
+    assert!(error.contains("'age' does not hold every row"), "{error}");
+}
+
+#[test]
+fn a_package_of_an_earlier_program_has_no_distribution_and_loads() {
+    assert!(Package::load(small_package().path()).unwrap().distribution().is_some());
+    let dir = small_package_without_distribution();
+    assert_eq!(Package::load(dir.path()).unwrap().distribution(), None);
+    // What lies there unlisted is not looked at.
+    fs::create_dir(dir.path().join(DISTRIBUTION)).unwrap();
+    assert_eq!(Package::load(dir.path()).unwrap().distribution(), None);
 }
 
 #[test]

@@ -11,12 +11,14 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::distribution::Distribution;
 use super::evaluation::Intervals;
 use super::files::digest_of;
 use super::input::InputSchema;
 use super::reference::Reference;
 use super::{
-    CARD, FORMAT, MANIFEST, MODEL, Manifest, PROVENANCE, REFERENCE, SCHEMA, Scores, card, predict,
+    CARD, DISTRIBUTION, FORMAT, MANIFEST, MODEL, Manifest, PROVENANCE, REFERENCE, SCHEMA, Scores,
+    card, predict,
 };
 use crate::ml::cell::Cell;
 use crate::ml::json;
@@ -46,6 +48,9 @@ pub struct Parts<'a> {
     pub schema: &'a Schema,
     /// Rows to prove the model by, one cell per feature.
     pub rows: &'a [Vec<Cell>],
+    /// Rows that the model has not learnt from, with whose distribution later ones are compared;
+    /// without any, nothing is.
+    pub seen: &'a [Vec<Cell>],
     /// Where it comes from: the experiment record, or an empty object.
     pub provenance: &'a Value,
 }
@@ -87,6 +92,10 @@ pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Strin
         (REFERENCE, canonical(&reference)?),
         (SCHEMA, canonical(&schema)?),
     ]);
+    if !parts.seen.is_empty() {
+        let found = Distribution::new(&schema, parts.seen, |row| model.probability(row));
+        files.insert(DISTRIBUTION, canonical(&found)?);
+    }
     let listed = files.iter().map(|(name, bytes)| ((*name).to_owned(), digest_of(bytes)));
     let manifest = Manifest {
         format: FORMAT.to_owned(),

@@ -7,10 +7,9 @@ use std::io::{Read, Write};
 
 use super::{Batch, Counts, Wanted};
 use crate::ml::package::Package;
-use crate::serve::metrics::Metrics;
+use crate::serve::counts::Counters;
 use crate::serve::policy::Policy;
 use crate::serve::scorer::Scorer;
-use crate::serve::tally::Tally;
 use crate::serve::validation::Validator;
 
 /// How many bytes are read at once.
@@ -42,9 +41,9 @@ pub fn predict(
     input: &mut dyn Read,
     output: &mut dyn Write,
 ) -> Result<Counts, Failed> {
-    let (validator, tally) = (Validator::new(package.schema(), policy), Tally::default());
-    let metrics = Metrics::new(package);
-    let scorer = Scorer { package, validator: &validator, tally: &tally, metrics: &metrics };
+    let validator = Validator::new(package.schema(), policy);
+    let counts = Counters::default().of(package);
+    let scorer = Scorer { package, validator: &validator, counts: &counts, drift: None };
     let mut batch = Batch::new(wanted);
     let (mut bytes, mut out) = (vec![0; STEP], Vec::new());
     let header = |problem: crate::serve::errors::Problem| {

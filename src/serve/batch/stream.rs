@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use warp::hyper::body::Bytes;
@@ -18,7 +19,7 @@ use warp::{Buf, Stream};
 
 use super::{Batch, Wanted};
 use crate::serve::errors::Problem;
-use crate::serve::state::State;
+use crate::serve::served::Served;
 
 /// How many bytes are taken at once: other requests wait no longer than these take.
 const STEP: usize = 16 << 10;
@@ -40,13 +41,15 @@ impl std::error::Error for Broken {}
 
 /// The answers to the records of a body, as bytes.
 pub(crate) struct Answers<S, B> {
-    state: Arc<State>,
+    served: Arc<Served>,
     batch: Batch,
     body: Pin<Box<S>>,
     /// The part of the body that is being taken.
     part: Option<B>,
     /// What is ready to leave.
     out: Vec<u8>,
+    /// How long a part may take to arrive.
+    timeout: Duration,
     patience: Pin<Box<Sleep>>,
     is_waiting: bool,
     step: usize,
@@ -58,26 +61,28 @@ where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf + Unpin,
 {
-    /// Begins a batch. Returns when the header, if there is to be one, was right.
+    /// Begins a batch, all of which one package answers. Returns when the header, if there is to be
+    /// one, was right.
     ///
     /// # Errors
     /// 400 or 422 for the header, 408 or 400 when it did not arrive.
     pub(crate) async fn begin(
-        state: Arc<State>,
+        served: Arc<Served>,
+        timeout: Duration,
         wanted: Wanted,
         body: S,
     ) -> Result<Answers<S, B>, Problem> {
-        let timeout = state.options.body_timeout;
         let mut answers = Answers {
             batch: Batch::new(wanted),
             body: Box::pin(body),
             part: None,
             out: Vec::new(),
+            timeout,
             patience: Box::pin(tokio::time::sleep(timeout)),
             is_waiting: false,
             step: if wanted.explain { EXPLAINED_STEP } else { STEP },
             is_done: false,
-            state,
+            served,
         };
         while answers.batch.awaits_header() && !answers.is_done {
             std::future::poll_fn(|cx| answers.advance(cx)).await.map_err(|stop| match stop {
@@ -94,8 +99,8 @@ where
         if let Some(part) = self.part.as_mut().filter(|part| part.has_remaining()) {
             let chunk = part.chunk();
             let bytes = &chunk[..chunk.len().min(self.step)];
-            let (state, batch, out) = (&self.state, &mut self.batch, &mut self.out);
-            let pushed = guarded(|| batch.push(state.scorer(), bytes, out));
+            let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
+            let pushed = guarded(|| batch.push(served.scorer(), bytes, out));
             return Poll::Ready(pushed.map(|n| part.advance(n)));
         }
         match self.body.as_mut().poll_next(cx) {
@@ -107,14 +112,13 @@ where
             Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Stop::Interrupted)),
             Poll::Ready(None) => {
                 self.is_done = true;
-                let (state, batch, out) = (&self.state, &mut self.batch, &mut self.out);
-                Poll::Ready(guarded(|| batch.finish(state.scorer(), out)))
+                let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
+                Poll::Ready(guarded(|| batch.finish(served.scorer(), out)))
             }
             Poll::Pending => {
                 // Counted from here: before, it was perhaps the client that was waited for.
                 if !std::mem::replace(&mut self.is_waiting, true) {
-                    let timeout = self.state.options.body_timeout;
-                    self.patience.as_mut().reset(Instant::now() + timeout);
+                    self.patience.as_mut().reset(Instant::now() + self.timeout);
                 }
                 self.patience.as_mut().poll(cx).map(|()| Err(Stop::Stalled))
             }

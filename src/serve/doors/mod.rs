@@ -56,6 +56,8 @@ impl Tongue {
 fn error_code(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "ENDPOINT_NOT_FOUND",
+        StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
+        StatusCode::TOO_MANY_REQUESTS => "RESOURCE_EXHAUSTED",
         StatusCode::UNPROCESSABLE_ENTITY => "INVALID_PARAMETER_VALUE",
         status if status.is_server_error() => "INTERNAL_ERROR",
         _ => "BAD_REQUEST",

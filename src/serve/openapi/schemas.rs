@@ -12,12 +12,15 @@ use crate::ml::schema::FieldType;
 use crate::serve::policy::{Extra, Policy, Range};
 
 /// All shapes by their names.
-pub(super) fn all(package: &Package, policy: Policy) -> Value {
+pub(super) fn all(package: &Package, policy: Policy, is_keyed: bool) -> Value {
     let fields = &package.schema().fields;
     let property = |field: &InputField| (field.name.clone(), property(field, policy));
     let properties: Map<String, Value> = fields.iter().map(property).collect();
     let required: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let version = json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" });
+    // Probes that show no key are told no more than the status.
+    let health =
+        if is_keyed { json!(["status"]) } else { json!(["status", "model_version", "checks"]) };
     json!({
         "Record": {
             "type": "object",
@@ -32,18 +35,69 @@ pub(super) fn all(package: &Package, policy: Policy) -> Value {
         "ProblemDetails": details(&version),
         "Health": {
             "type": "object",
-            "required": ["status", "model_version", "checks"],
+            "required": health,
             "properties": {
                 "status": { "enum": ["pass", "fail"] },
                 "model_version": version,
+                "served_since": { "type": "string", "format": "date-time" },
                 "checks": { "type": "object" },
                 "output": { "type": "string" },
             },
         },
+        "Drift": drift(&version),
         "Live": {
             "type": "object",
             "required": ["status"],
             "properties": { "status": { "const": "pass" } },
+        },
+    })
+}
+
+/// What `/drift` tells; of a package without a distribution only why there is nothing.
+fn drift(version: &Value) -> Value {
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let share = json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1 });
+    let number = json!({ "type": ["number", "null"] });
+    let bin = json!({
+        "type": "object",
+        "required": ["reference", "share"],
+        "properties": {
+            "from": number, "below": number, "value": { "type": "string" },
+            "others": { "const": true }, "reference": share, "share": share,
+        },
+    });
+    let moved = json!({
+        "type": "object",
+        "required": ["is_drifted", "enough", "enough_at", "n", "psi", "psi_p_value", "bins"],
+        "properties": {
+            "is_drifted": { "type": "boolean" }, "enough": { "type": "boolean" },
+            "enough_at": count, "n": count,
+            "psi": number, "psi_p_value": share, "bins": { "type": "array", "items": bin },
+        },
+    });
+    let mut feature = moved.clone();
+    for (name, schema) in [
+        ("feature", &json!({ "type": "string" })),
+        ("missing", &share),
+        ("reference_missing", &share),
+        ("unseen", &count),
+        ("out_of_range", &count),
+    ] {
+        feature["properties"][name] = schema.clone();
+    }
+    json!({
+        "type": "object",
+        "required": ["status", "model_version"],
+        "properties": {
+            "status": { "enum": ["ok", "drift", "unknown"] },
+            "model_version": version,
+            "reason": { "type": "string" },
+            "since": { "type": "string", "format": "date-time" },
+            "window_hours": { "type": "number" },
+            "rows": count, "reference_rows": count,
+            "drifted": { "type": "array", "items": { "type": "string" } },
+            "features": { "type": "array", "items": feature },
+            "score": moved,
         },
     })
 }

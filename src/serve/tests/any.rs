@@ -76,7 +76,7 @@ struct Asked {
 impl Asked {
     fn new() -> Asked {
         let service = Service::new();
-        let openapi = serde_json::from_slice(&service.state.openapi).unwrap();
+        let openapi = serde_json::from_slice(&service.state.served().openapi).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Asked { service, runtime, openapi }
     }

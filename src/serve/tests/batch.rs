@@ -69,7 +69,8 @@ fn answers_may_be_csv() {
     let response = send(&service, "text/csv", "text/csv", CSV_BODY);
     assert_eq!(header(&response, "content-type"), "text/csv; charset=utf-8");
     let text = String::from_utf8(response.body().to_vec()).unwrap();
-    let version = service.state.package.version();
+    let served = service.state.served();
+    let version = served.version();
     let expected = format!(
         "row,prediction,probability,model_version,error,warning\r\n\
          1,false,0.14033624949008322,{version},,\r\n\

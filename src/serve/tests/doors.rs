@@ -211,7 +211,7 @@ fn a_refusal_never_repeats_much_of_the_body() {
 #[test]
 fn a_model_is_known_by_its_name_and_version_and_by_no_others() {
     let service = Service::new();
-    let version = service.state.package.version().to_owned();
+    let version = service.state.served().version().to_owned();
     let versioned = format!("{MODEL}/versions/{version}");
     for path in [MODEL, &versioned] {
         let model = json_of(&service.get(path));

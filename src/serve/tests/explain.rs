@@ -95,7 +95,7 @@ fn a_refusal_may_be_a_problem_of_the_rfc() {
             "pointer": "#/age", "detail": told, "code": "greater_than_equal",
             "valid_range": [1, 72],
         }],
-        "model_version": service.state.package.version(),
+        "model_version": service.state.served().version(),
     });
     assert_eq!(problem, expected);
 }

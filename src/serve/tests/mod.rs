@@ -1,16 +1,19 @@
 //! Tests of the service: a small package, and requests without a socket (but for
-//! `socket`, `hostile` and `drain`).
+//! `access`, `socket`, `hostile` and `drain`).
 
+mod access;
 mod any;
 mod batch;
 mod doors;
 mod drain;
+mod drift;
 mod explain;
 mod hostile;
 mod policy;
 mod routes;
 mod socket;
 mod strictness;
+mod swap;
 mod transforms_tests;
 
 use std::sync::Arc;
@@ -45,7 +48,7 @@ impl Service {
     /// A service over a package in a directory.
     fn over(dir: TempDir, options: Options) -> Service {
         let package = Package::load(dir.path()).unwrap();
-        let state = Arc::new(State::new(package, dir.path().to_owned(), options));
+        let state = Arc::new(State::new(package, dir.path().to_owned(), None, options));
         Service { state, _dir: dir }
     }
 

@@ -86,7 +86,7 @@ fn health_tells_every_check() {
     let response = service.get("/health");
     let report = json_of(&response);
     assert_eq!((response.status().as_u16(), &report["status"]), (200, &json!("pass")));
-    assert_eq!(report["checks"]["package:files"].as_array().unwrap().len(), 6);
+    assert_eq!(report["checks"]["package:files"].as_array().unwrap().len(), 7);
     assert_eq!(report["checks"]["model:reference"][0]["observedValue"], 3);
     service.state.start_draining();
     let response = service.get("/health/ready");

@@ -12,10 +12,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::GOOD;
+use super::swap::Directory;
 use crate::ml::package::Package;
 use crate::ml::package::tests::small_package;
 use crate::serve::health::Watch;
-use crate::serve::{Options, run};
+use crate::serve::{Follow, Options, run};
 
 /// A running service.
 pub(super) struct Running {
@@ -38,9 +39,11 @@ impl Running {
                 .build()?;
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
+                let follow = Follow::new(Directory(dir));
+                let dir = follow.dir().map_err(anyhow::Error::msg)?;
                 let package = Package::load(&dir)?;
                 let stop = async { drop(stopped.await) };
-                Ok(run(listener, package, dir, options, stop).await)
+                Ok(run(listener, package, dir, Some(follow), options, stop).await)
             })
         };
         Running { at, stop: Some(stop), thread: Some(std::thread::spawn(serve)) }

@@ -56,6 +56,7 @@ fn serve(model: Model, table: &Table) -> (Service, Model) {
         confidence: None,
         schema: &schema(table),
         rows: &[cells(table, 0), cells(table, 1)],
+        seen: &[],
         provenance: &json!({}),
     });
     let dir = tempfile::tempdir().unwrap();

@@ -211,6 +211,11 @@ impl Kind for Command {
         for (name, output) in &params.outputs {
             wrong.extend(check_output(name, &output.path));
         }
+        if wrong.is_empty() {
+            let outputs = outputs(&params);
+            let told = Output::misplaced(&outputs).into_iter();
+            wrong.extend(told.map(|(i, message)| Complaint::at(place(&outputs[i].name), message)));
+        }
         for (path, word) in params.words() {
             wrong.extend(has_nul(word).then(|| Complaint::at(path, NUL)));
         }
@@ -272,14 +277,7 @@ impl Kind for Command {
     }
 
     fn outputs(&self, params: &Value) -> Vec<Output> {
-        let declared = Params::of(params).map(|params| params.outputs).unwrap_or_default();
-        let output = |(name, declared): (String, Declared)| {
-            let place = Place::of(&declared.path);
-            let own = if place.is_dir { DIRECTORY } else { FILE };
-            let ty = declared.ty.unwrap_or_else(|| own.to_owned());
-            Output::new(&name, ty, place.path)
-        };
-        declared.into_iter().map(output).collect()
+        Params::of(params).map(|params| outputs(&params)).unwrap_or_default()
     }
 
     fn is_external(&self) -> bool {
@@ -309,11 +307,23 @@ fn unknown_port(path: Vec<Step>, name: &str, known: &[&str]) -> Complaint {
     Complaint::at(path, message).hinted(hint)
 }
 
-fn check_output(name: &str, written: &str) -> Option<Complaint> {
-    let at = |message: String| {
-        let path = ["outputs", name, "path"].map(|key| Step::Key(key.to_owned()));
-        Complaint::at(path.to_vec(), message)
+fn outputs(params: &Params) -> Vec<Output> {
+    let output = |(name, declared): (&String, &Declared)| {
+        let place = Place::of(&declared.path);
+        let own = if place.is_dir { DIRECTORY } else { FILE };
+        let ty = declared.ty.clone().unwrap_or_else(|| own.to_owned());
+        Output::new(name, ty, place.path)
     };
+    params.outputs.iter().map(output).collect()
+}
+
+/// Where an output is declared.
+fn place(name: &str) -> Vec<Step> {
+    ["outputs", name].map(|key| Step::Key(key.to_owned())).to_vec()
+}
+
+fn check_output(name: &str, written: &str) -> Option<Complaint> {
+    let at = |message: String| Complaint::at(place(name), message);
     if !is_port(name) {
         let message = format!("the output `{name}` is named by letters, digits, `_` and `-`");
         return Some(at(message));
