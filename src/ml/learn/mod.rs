@@ -5,7 +5,7 @@
 //! own, because linfa's give other bits in another process (trees) or on another CPU (logistic),
 //! and take no sample weights. Names of learners and parameters are scikit-learn's.
 //!
-//! Knows encoded rows of numbers and a truth value or a number per row; no table, no column, no file.
+//! Knows encoded rows of numbers and a truth value or a number per row; no table, column or file.
 
 mod abreast;
 pub mod bayes;

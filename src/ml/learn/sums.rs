@@ -93,8 +93,8 @@ fn unit(largest: f64) -> f64 {
 }
 
 /// The sum of numbers, the same in any order: each is cut to a fixed point of 62 bits below the
-/// largest, and whole numbers are added. A sum of fewer than 2^64 numbers that are within 2^9 of the
-/// largest is exact but for its own rounding.
+/// largest, and whole numbers are added. A sum of fewer than 2^64 numbers that are within 2^9 of
+/// the largest is exact but for its own rounding.
 pub(super) fn sum_in_any_order(values: impl Iterator<Item = f64> + Clone) -> f64 {
     const FINER: f64 = 1.0 / (1_u64 << 32) as f64;
     let unit = unit(values.clone().fold(0.0, |most: f64, x| most.max(x.abs()))) * FINER;
