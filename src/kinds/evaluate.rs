@@ -7,6 +7,7 @@ mod documents;
 mod found;
 mod leaderboard;
 mod params;
+mod regression;
 
 use anyhow::Context as _;
 use engine::digest::Digest;
@@ -52,29 +53,43 @@ impl Kind for Evaluate {
 
     fn check(&self, params: &Value) -> Vec<Complaint> {
         let mut complaints = shared::check_columns(params);
-        if let Ok(params) = Params::deserialize(params) {
+        if shared::is_regression(params) {
+            let read = regression::Params::deserialize(params);
+            complaints.extend(read.iter().flat_map(regression::check));
+        } else if let Ok(params) = Params::deserialize(params) {
             complaints.extend(params::check(&params));
         }
         complaints
     }
 
-    fn inputs(&self, _params: &Value) -> Vec<Input> {
+    fn inputs(&self, params: &Value) -> Vec<Input> {
         let input = |name: &'static str, types, arity, doc| {
             let name = name.into();
             Input { name, types, arity, doc }
         };
         let known = "known scores in [0, 1] by the id column: an incumbent's, or the true ones";
         let train = "the rows to learn baselines from; without them they are learned on validation";
-        vec![
-            input("models", &["model"], Arity::Many, "the models to compare"),
+        let models = shared::model_types(params);
+        let mut inputs = vec![
+            input("models", models, Arity::Many, "the models to compare"),
             input("validation", shared::TABLES, Arity::One, "the rows to choose by"),
             input("test", shared::TABLES, Arity::One, "the rows to judge by"),
             input(TRAIN, shared::TABLES, Arity::Optional, train),
-            input(REFERENCE, shared::TABLES, Arity::Optional, known),
-        ]
+        ];
+        if !shared::is_regression(params) {
+            inputs.push(input(REFERENCE, shared::TABLES, Arity::Optional, known));
+        }
+        inputs
     }
 
-    fn outputs(&self, _params: &Value) -> Vec<Output> {
+    fn outputs(&self, params: &Value) -> Vec<Output> {
+        if shared::is_regression(params) {
+            return vec![
+                Output::new("metrics", "regression_metrics", "metrics.json"),
+                Output::new("curves", "curves", "curves.json"),
+                Output::new("champion", "regressor", "champion.json"),
+            ];
+        }
         vec![
             Output::new("metrics", "metrics", "metrics.json"),
             Output::new("curves", "curves", "curves.json"),
@@ -88,6 +103,9 @@ impl Kind for Evaluate {
     }
 
     fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
+        if context.params::<shared::Declared>()?.task == shared::Task::Regression {
+            return regression::run(context);
+        }
         let params: Params = context.params()?;
         let metric = Metric::of_name(&params.champion).context("no such metric")?;
         let models = found::read_models(context)?;

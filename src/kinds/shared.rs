@@ -30,6 +30,36 @@ pub fn positive() -> Param {
     Param::optional("positive", Type::Scalar, doc)
 }
 
+/// What is predicted of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Which of two classes it is of.
+    #[default]
+    Classification,
+    /// A number.
+    Regression,
+}
+
+/// The task that parameters declare.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Declared {
+    /// Classification when it is left out.
+    #[serde(default)]
+    pub task: Task,
+}
+
+/// Whether parameters declare a regression.
+pub fn is_regression(params: &Value) -> bool {
+    Declared::deserialize(params).is_ok_and(|declared| declared.task == Task::Regression)
+}
+
+/// The type of output that is a model for the declared task. They differ so that a regression
+/// cannot be plugged in where a probability is needed: that is told before any work starts.
+pub fn model_types(params: &Value) -> &'static [&'static str] {
+    if is_regression(params) { &["regressor"] } else { &["model"] }
+}
+
 /// Roles that no column can have together, and a second target.
 pub fn check_columns(params: &Value) -> Vec<Complaint> {
     let roles = params.get("columns").map(Roles::deserialize).and_then(Result::ok);

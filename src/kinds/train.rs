@@ -5,6 +5,7 @@
 
 mod features;
 mod learners;
+mod regression;
 
 use anyhow::{Context as _, ensure};
 use engine::digest::Digest;
@@ -20,7 +21,7 @@ use crate::ml::metrics::{Curve, Metric};
 use crate::ml::model::Model;
 use crate::ml::schema::Roles;
 use crate::ml::table::Table;
-use crate::ml::training::{Effort, Rows, Trained, train};
+use crate::ml::training::{Effort, Rows, train};
 use crate::ml::{table_file, target};
 
 /// The kind `train`.
@@ -28,6 +29,7 @@ pub struct Train;
 
 #[derive(Deserialize)]
 struct Params {
+    task: shared::Task,
     learner: String,
     columns: Roles,
     positive: Option<Value>,
@@ -51,7 +53,11 @@ impl Kind for Train {
         let case = |learner: &learners::Declared| {
             (
                 learner.name,
-                common(features::declare(learner.scale, learner.encode), (learner.params)()),
+                common(
+                    learner.tasks,
+                    features::declare(learner.scale, learner.encode),
+                    (learner.params)(),
+                ),
             )
         };
         let cases = learners::DECLARED.iter().map(case).collect();
@@ -61,6 +67,9 @@ impl Kind for Train {
     fn check(&self, params: &Value) -> Vec<Complaint> {
         let mut complaints = shared::check_columns(params);
         complaints.extend(features::check(params));
+        if shared::is_regression(params) {
+            complaints.extend(regression::check(params));
+        }
         complaints
     }
 
@@ -74,13 +83,13 @@ impl Kind for Train {
             input(
                 "validation",
                 Arity::Optional,
-                "rows whose ROC AUC is told; early stopping is by them",
+                "rows whose metrics are told; early stopping is by them",
             ),
         ]
     }
 
-    fn outputs(&self, _params: &Value) -> Vec<Output> {
-        vec![Output::new("model", "model", "model.json")]
+    fn outputs(&self, params: &Value) -> Vec<Output> {
+        vec![Output::new("model", shared::model_types(params)[0], "model.json")]
     }
 
     fn is_seeded(&self) -> bool {
@@ -93,6 +102,9 @@ impl Kind for Train {
         let table = table_file::read(context.input("train"))?;
         shared::check_roles(&params.columns, &table)?;
         let columns = Columns::of(&table, &params.columns).map_err(anyhow::Error::msg)?;
+        if params.task == shared::Task::Regression {
+            return regression::run(context, &params, &table, &columns);
+        }
         let learner = learners::read(&params.learner, context)?;
         let validation = context.optional("validation").map(table_file::read).transpose()?;
         ensure!(
@@ -101,7 +113,10 @@ impl Kind for Train {
         );
         let rows = Rows { train: &table, stop_by: validation.as_ref() };
         let trained = train(rows, &columns, params.positive.as_ref(), &params.features, &learner)?;
-        remarks(&trained).into_iter().for_each(|remark| context.remark(remark));
+        let model = &trained.model;
+        remarks(model.training().rows, model.encoded_names().len(), trained.effort, &trained.empty)
+            .into_iter()
+            .for_each(|remark| context.remark(remark));
         if let Some(validation) = &validation {
             tell_validation(context, &trained.model, validation)?;
         }
@@ -110,11 +125,13 @@ impl Kind for Train {
 }
 
 /// What every learner takes, and its own parameters.
-fn common(features: Type, own: Vec<Param>) -> Vec<Param> {
+fn common(tasks: &'static [&'static str], features: Type, own: Vec<Param>) -> Vec<Param> {
+    let task = "classification: the probability of a class; regression: a number";
     let weight = Type::Choice(&["none", "balanced"]);
     let doc = "balanced: both classes count alike, n / (2 * rows of the class) per row";
     let mut params = vec![
         shared::columns(),
+        Param::new("task", Type::Choice(tasks), tasks[0], task),
         shared::positive(),
         Param::new("features", features, json!({}), "how columns become numbers"),
         Param::new("class_weight", weight, "none", doc),
@@ -123,10 +140,8 @@ fn common(features: Type, own: Vec<Param>) -> Vec<Param> {
     params
 }
 
-fn remarks(trained: &Trained) -> Vec<String> {
-    let model = &trained.model;
-    let (rows, width) = (model.training().rows, model.encoded_names().len());
-    let how = match trained.effort {
+fn remarks(rows: u64, width: usize, effort: Effort, empty: &[String]) -> Vec<String> {
+    let how = match effort {
         Effort::OnePass => "fitted in one pass".to_owned(),
         Effort::Steps { iterations, converged: true } => {
             format!("converged in {iterations} iterations")
@@ -141,13 +156,13 @@ fn remarks(trained: &Trained) -> Vec<String> {
         }
     };
     let mut remarks = vec![format!("{rows} rows, {width} encoded features, {how}")];
-    if matches!(trained.effort, Effort::Steps { converged: false, .. }) {
+    if matches!(effort, Effort::Steps { converged: false, .. }) {
         remarks.push(
             "warning: not converged: raise `max_iter`, lower `C`, or scale the features".to_owned(),
         );
     }
-    if !trained.empty.is_empty() {
-        let names = trained.empty.join(", ");
+    if !empty.is_empty() {
+        let names = empty.join(", ");
         remarks.push(format!("warning: no value in any row, so nothing is learnt from: {names}"));
     }
     remarks
@@ -195,7 +210,25 @@ mod tests {
         let checked = ty.check(&json!({"learner": "random_forest"})).unwrap();
         assert_eq!(checked["features"]["numeric"]["scale"], json!(["none"]));
         assert_eq!((&checked["n_estimators"], &checked["max_depth"]), (&json!(100), &json!(16)));
+        let wrong = ty.check(&json!({"learner": "ridge", "task": "classification"})).unwrap_err();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(ty.check(&json!({"learner": "naive_bayes", "task": "regression"})).is_err());
         let wrong = ty.check(&json!({"learner": "decision_tree", "C": 1.0})).unwrap_err();
         assert_eq!(wrong[0].message, "unknown parameter `C` for learner `decision_tree`");
+    }
+
+    #[test]
+    fn what_does_not_go_with_numbers_is_refused_all_at_once() {
+        let own = json!({"a": {"encode": "target"}});
+        let given = json!({
+            "learner": "random_forest", "task": "regression", "positive": 1,
+            "class_weight": "balanced",
+            "features": {"categorical": {"encode": "target"}, "columns": own},
+        });
+        let checked = Train.params().check(&given).unwrap();
+        assert_eq!(Train.check(&checked).len(), 4);
+        assert_eq!(Train.outputs(&checked)[0].ty, "regressor");
+        let classes = Train.params().check(&json!({"learner": "random_forest"})).unwrap();
+        assert_eq!(Train.outputs(&classes)[0].ty, "model");
     }
 }

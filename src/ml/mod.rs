@@ -24,6 +24,7 @@ pub mod package;
 pub mod per_segment;
 pub mod profile;
 pub mod random;
+pub mod regression;
 pub mod schema;
 pub mod special;
 pub mod split;

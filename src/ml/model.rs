@@ -5,6 +5,7 @@
 //! neither where the bytes came from nor how the model was trained.
 
 mod explanation;
+pub mod regressor;
 
 use std::fmt;
 
@@ -184,30 +185,11 @@ impl Model {
             classes: self.classes.clone(),
             features: self.encoder.features().to_vec(),
             interactions: self.encoder.interactions().to_vec(),
-            predictor: self.predictor_document(),
+            predictor: predictor_document(&self.predictor, &self.encoder),
             calibration: self.calibration.clone(),
             training: self.training.clone(),
         };
         json::to_bytes(&document).expect("a checked model is JSON")
-    }
-
-    fn predictor_document(&self) -> PredictorDocument {
-        let documents = |trees: &[Tree]| trees.iter().map(TreeDocument::of).collect();
-        match &self.predictor {
-            Predictor::Linear(linear) => PredictorDocument::Linear {
-                intercept: linear.intercept,
-                coefficients: self.coefficients().unwrap_or_default(),
-            },
-            Predictor::Trees(Trees(trees)) => PredictorDocument::Trees(documents(trees)),
-            Predictor::Boosted(Boosted { base, trees }) => {
-                PredictorDocument::Boosted { base: *base, trees: documents(trees) }
-            }
-            Predictor::Bayes(Bayes { base, evidence }) => {
-                let named = self.encoder.encoded_names().into_iter().zip(evidence.iter().cloned());
-                let evidence = named.map(|(feature, says)| Named { feature, says }).collect();
-                PredictorDocument::Bayes { base: *base, evidence }
-            }
-        }
     }
 
     /// The cells that a row needs, in their order.
@@ -263,8 +245,7 @@ impl Model {
     /// for another model.
     pub fn coefficients(&self) -> Option<Vec<Coefficient>> {
         let Predictor::Linear(linear) = &self.predictor else { return None };
-        let named = self.encoder.encoded_names().into_iter().zip(&linear.coefficients);
-        Some(named.map(|(feature, value)| Coefficient { feature, value: *value }).collect())
+        Some(coefficients(linear, &self.encoder))
     }
 
     /// The probability of the positive class, in [0, 1], for one cell per feature in their order.
@@ -301,6 +282,30 @@ impl Model {
             }
             probabilities
         }))
+    }
+}
+
+fn coefficients(linear: &Linear, encoder: &Encoder) -> Vec<Coefficient> {
+    let named = encoder.encoded_names().into_iter().zip(&linear.coefficients);
+    named.map(|(feature, value)| Coefficient { feature, value: *value }).collect()
+}
+
+fn predictor_document(predictor: &Predictor, encoder: &Encoder) -> PredictorDocument {
+    let documents = |trees: &[Tree]| trees.iter().map(TreeDocument::of).collect();
+    match predictor {
+        Predictor::Linear(linear) => PredictorDocument::Linear {
+            intercept: linear.intercept,
+            coefficients: coefficients(linear, encoder),
+        },
+        Predictor::Trees(Trees(trees)) => PredictorDocument::Trees(documents(trees)),
+        Predictor::Boosted(Boosted { base, trees }) => {
+            PredictorDocument::Boosted { base: *base, trees: documents(trees) }
+        }
+        Predictor::Bayes(Bayes { base, evidence }) => {
+            let named = encoder.encoded_names().into_iter().zip(evidence.iter().cloned());
+            let evidence = named.map(|(feature, says)| Named { feature, says }).collect();
+            PredictorDocument::Bayes { base: *base, evidence }
+        }
     }
 }
 

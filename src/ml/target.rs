@@ -1,4 +1,4 @@
-//! The two classes of a target, and which rows are of which.
+//! The two classes of a target, and which rows are of which; or its numbers.
 //!
 //! A class keeps the type that it has in the data: 0 and 1, "No" and "Yes", false and true.
 
@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::cell::Cell;
+use super::learn::numbers::LARGEST_TARGET;
 use super::table::{Column, Values};
 
 /// The negative and the positive class.
@@ -59,6 +60,23 @@ pub fn labels(column: &Column, classes: &Classes) -> Result<Vec<bool>, String> {
         })
     };
     (0..column.len()).map(label).collect()
+}
+
+/// The numbers of a target column; truth values are 0 and 1.
+///
+/// # Errors
+/// A column of texts, rows without a value, or a number beyond what learners take.
+pub fn numbers(column: &Column) -> Result<Vec<f64>, String> {
+    let name = &column.name;
+    if matches!(column.values, Values::Text(_)) {
+        return Err(format!("target `{name}` holds texts: a regression predicts numbers"));
+    }
+    refuse_missing(column)?;
+    let numbers: Vec<f64> = (0..column.len()).filter_map(|row| column.number(row)).collect();
+    match numbers.iter().position(|number| number.abs() > LARGEST_TARGET) {
+        Some(row) => Err(format!("target `{name}` is {} in row {}", numbers[row], row + 1)),
+        None => Ok(numbers),
+    }
 }
 
 /// Whether a cell is of the positive class; `None` when it is of neither.
@@ -158,6 +176,19 @@ mod tests {
         assert_eq!(wrong, "target `y` has 1 classes (a); exactly two are supported");
         let wrong = classes(&texts(&["f", "e", "d", "c", "b", "a"]), None).unwrap_err();
         assert_eq!(wrong, "target `y` has 6 classes (a, b, c, d, e, …); exactly two are supported");
+    }
+
+    #[test]
+    fn numbers_are_numbers_and_nothing_else() {
+        let truth = Column::new("y", Values::Boolean(vec![Some(true), Some(false)]));
+        assert_eq!(numbers(&truth), Ok(vec![1.0, 0.0]));
+        assert_eq!(numbers(&Column::new("y", Values::Number(vec![2.5]))), Ok(vec![2.5]));
+        let wrong = numbers(&texts(&["1"])).unwrap_err();
+        assert_eq!(wrong, "target `y` holds texts: a regression predicts numbers");
+        let missing = Column::new("y", Values::Integer(vec![Some(1), None]));
+        let expected = "target `y` has no value in 1 of 2 rows, the first is row 2";
+        assert_eq!(numbers(&missing).unwrap_err(), expected);
+        assert!(numbers(&Column::new("y", Values::Number(vec![1e101]))).is_err());
     }
 
     #[test]

@@ -133,7 +133,10 @@ impl Learner {
 }
 
 /// The directions of all encoded features, 0 for those that may go either way.
-fn directions(encoder: &Encoder, monotone: &BTreeMap<String, i8>) -> anyhow::Result<Vec<i8>> {
+pub(super) fn directions(
+    encoder: &Encoder,
+    monotone: &BTreeMap<String, i8>,
+) -> anyhow::Result<Vec<i8>> {
     let names = encoder.encoded_names();
     let counts = encoder.category_counts();
     let numbers = names.iter().zip(&counts).filter(|(_, count)| count.is_none());
@@ -153,7 +156,7 @@ fn solved(linear: Linear, iterations: u32, converged: bool) -> (Predictor, Effor
     (Predictor::Linear(linear), Effort::Steps { iterations, converged })
 }
 
-fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
+pub(super) fn grown(trees: &[Tree], best_round: Option<u32>) -> Effort {
     let nodes = trees.iter().map(Tree::n_nodes).sum();
     Effort::Nodes { trees: trees.len(), nodes, best_round }
 }
@@ -254,7 +257,7 @@ fn refuse_missing(encoder: &Encoder, learner: &Learner) -> anyhow::Result<()> {
     }
 }
 
-fn column<'a>(table: &'a Table, name: &str) -> anyhow::Result<&'a super::table::Column> {
+pub(super) fn column<'a>(table: &'a Table, name: &str) -> anyhow::Result<&'a super::table::Column> {
     table.column(name).ok_or_else(|| anyhow::anyhow!("the table has no column `{name}`"))
 }
 

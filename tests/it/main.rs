@@ -26,6 +26,7 @@ mod parts;
 mod prometheus;
 mod promote;
 mod real_data;
+mod regression;
 mod reproducible;
 mod running;
 mod scikit_learn;

@@ -1,7 +1,7 @@
 //! One row, three ways, the same bits: the stages, `pipeline predict` and the service, for every
 //! declared learner.
 
-use engine::params::Type;
+use engine::params::{Param, Type};
 use serde_json::{Map, Value};
 
 use pipeline::ml::cell::Cell;
@@ -12,13 +12,19 @@ use pipeline::ml::table_file;
 use crate::lab::Lab;
 use crate::small::{self, LEARNERS, Served};
 
-/// The names of all learners that can be written in a stage.
+/// The names of all learners of classes that can be written in a stage: those of numbers are not
+/// packaged yet.
 fn declared() -> Vec<&'static str> {
     let train = pipeline::kinds::KINDS.iter().find(|kind| kind.name() == "train").unwrap();
     let Type::Tagged { tag: "learner", cases, .. } = train.params() else {
         panic!("`train` is no longer told by its learner")
     };
-    cases.into_iter().map(|(learner, _)| learner).collect()
+    let classifies = |params: &[Param]| {
+        let task = params.iter().find(|param| param.name == "task");
+        task.is_some_and(|task| matches!(task.ty, Type::Choice(ts) if ts[0] == "classification"))
+    };
+    let of_classes = cases.into_iter().filter(|(_, params)| classifies(params));
+    of_classes.map(|(learner, _)| learner).collect()
 }
 
 /// The bits of the probabilities of all rows, as the stages compute them.

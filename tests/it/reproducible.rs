@@ -148,14 +148,26 @@ fn every_learner() -> Lab {
     let mut stage = "kind = \"train\"\ninputs.train = \"data.rows\"\n".to_owned();
     let native =
         ", features = { numeric = { impute = \"none\" }, categorical = { encode = \"code\" } }";
-    for (learner, _) in cases {
+    for (learner, params) in cases {
         let takes_missing =
-            !["logistic_regression", "elastic_net", "linear_svm"].contains(&learner);
+            !["logistic_regression", "elastic_net", "linear_svm", "ridge"].contains(&learner);
+        let task = params.iter().find(|param| param.name == "task");
+        let Some(Type::Choice(tasks)) = task.map(|task| &task.ty) else {
+            panic!("`{learner}` declares its tasks");
+        };
         for (suffix, features) in [("", ""), ("-native", native)] {
             if suffix.is_empty() || takes_missing {
                 stage += &format!(
                     "[[variant]]\nname = \"{learner}{suffix}\"\n\
                      params = {{ learner = \"{learner}\"{features} }}\n"
+                );
+            }
+            // A learner of both is trained on the numbers, too.
+            if suffix == "-native" && tasks.len() > 1 {
+                stage += &format!(
+                    "[[variant]]\nname = \"{learner}-numbers\"\nparams = {{ learner = \
+                     \"{learner}\", task = \"regression\", columns = {{ left = \"feature\", \
+                     whole = \"target\" }}{features} }}\n"
                 );
             }
         }
@@ -176,7 +188,14 @@ fn every_learner_gives_the_same_bits_with_any_thread_count_build_and_cpu() {
         lab.read("pipeline.lock")
     };
     let first = lock(None, &[], "1");
-    for variant in ["gradient_boosting-native", "extra_trees", "linear_svm", "naive_bayes-native"] {
+    for variant in [
+        "gradient_boosting-native",
+        "extra_trees",
+        "linear_svm",
+        "naive_bayes-native",
+        "ridge",
+        "random_forest-numbers",
+    ] {
         assert!(first.contains(&format!("train@{variant}")), "{variant} is declared and trained");
     }
     for threads in ["2", "3", "8"] {

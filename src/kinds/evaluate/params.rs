@@ -4,6 +4,7 @@ use engine::params::{Complaint, Param, Step, Type};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::regression;
 use crate::kinds::shared;
 use crate::ml::evaluation::Deciding;
 use crate::ml::evaluation::certainty::Confidence;
@@ -110,10 +111,18 @@ impl Threshold {
 
 /// What `evaluate` takes.
 pub(super) fn declared() -> Type {
+    Type::Tagged {
+        tag: "task",
+        cases: vec![("classification", classification()), ("regression", regression::declared())],
+        default: Some("classification"),
+    }
+}
+
+fn classification() -> Vec<Param> {
     let champion = "the metric that picks the champion, on validation; the first of equals wins";
     let confidence = "how often an interval is to hold the true figure";
     let resamples = "how often the test rows are drawn anew for intervals other than of roc_auc";
-    Type::Record(vec![
+    vec![
         shared::columns(),
         shared::positive(),
         Param::new("threshold", threshold(), json!({"rule": "f1"}), "how it is chosen"),
@@ -123,8 +132,8 @@ pub(super) fn declared() -> Type {
         Param::new("resamples", Type::Int(100, 100_000), 1000, resamples),
         Param::new("importance", importance(), json!({}), "how the champion's features are ranked"),
         Param::new("partial_dependence", dependence(), json!({}), "what it answers as they change"),
-        Param::new("gates", gate().list(), json!([]), "bounds that must hold"),
-    ])
+        gates(&Metric::NAMES, 0.0),
+    ]
 }
 
 fn importance() -> Type {
@@ -186,7 +195,7 @@ fn profit() -> Vec<Param> {
     ]
 }
 
-fn segments() -> Type {
+pub(super) fn segments() -> Type {
     let intersect = "lists of columns with the role segment: each combination of their values is a \
                      segment, named `a=x & b=y`";
     let min_rows = "segments of fewer rows are told, but have no intervals and fail no gate";
@@ -196,12 +205,18 @@ fn segments() -> Type {
     ])
 }
 
-fn gate() -> Type {
-    let bound = || Type::Float(0.0, f64::MAX);
+/// `gates` on these metrics, none of which is below `least`.
+pub(super) fn gates(metrics: &'static [&'static str], least: f64) -> Param {
+    let gate = gate(metrics, least);
+    Param::new("gates", gate.list(), json!([]), "bounds that must hold")
+}
+
+fn gate(metrics: &'static [&'static str], least: f64) -> Type {
+    let bound = || Type::Float(least, f64::MAX);
     let segment = "`column=value`, or `a=x & b=y` of an intersection; all rows when left out";
     let models = Type::Choice(&["champion", "every"]);
     Type::Record(vec![
-        Param::required("metric", Type::Choice(&Metric::NAMES), "what is bounded"),
+        Param::required("metric", Type::Choice(metrics), "what is bounded"),
         Param::new("model", models, "champion", "which variants must keep it"),
         Param::optional("segment", Type::Text, segment),
         Param::optional("min", bound(), "the least allowed"),
@@ -212,14 +227,21 @@ fn gate() -> Type {
 
 /// Mistakes that no single parameter shows.
 pub(super) fn check(params: &Params) -> Vec<Complaint> {
-    let gates = params.gates.iter().enumerate();
-    let mut complaints: Vec<Complaint> =
-        gates.flat_map(|(i, gate)| check_gate(gate, i, &params.columns)).collect();
+    let mut complaints = check_gates(&params.gates, &params.columns);
     complaints.extend(check_threshold(&params.threshold, &params.columns));
-    for (i, columns) in params.segments.intersect.iter().enumerate() {
-        complaints.extend(check_intersection(columns, i, &params.columns));
-    }
+    complaints.extend(check_intersections(&params.segments.intersect, &params.columns));
     complaints
+}
+
+/// Gates that can never hold, or never fail.
+pub(super) fn check_gates(gates: &[Bound], roles: &Roles) -> Vec<Complaint> {
+    gates.iter().enumerate().flat_map(|(i, gate)| check_gate(gate, i, roles)).collect()
+}
+
+/// Intersections that are none.
+pub(super) fn check_intersections(intersect: &[Vec<String>], roles: &Roles) -> Vec<Complaint> {
+    let all = intersect.iter().enumerate();
+    all.flat_map(|(i, columns)| check_intersection(columns, i, roles)).collect()
 }
 
 fn is_segment(column: &str, roles: &Roles) -> bool {

@@ -11,6 +11,7 @@ use engine::params::{Param, Type};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::regression;
 use crate::ml::learn::boosting::GradientBoosting;
 use crate::ml::learn::elastic_net::ElasticNet;
 use crate::ml::learn::forest::{DecisionTree, MaxFeatures, RandomForest};
@@ -24,6 +25,8 @@ use crate::ml::training::Learner;
 pub(super) struct Declared {
     /// Its name, the value of `learner`.
     pub(super) name: &'static str,
+    /// What it predicts, the default first.
+    pub(super) tasks: &'static [&'static str],
     /// How numbers are scaled unless something else is asked for.
     pub(super) scale: &'static str,
     /// How texts are encoded unless something else is asked for.
@@ -32,25 +35,31 @@ pub(super) struct Declared {
     pub(super) params: fn() -> Vec<Param>,
 }
 
+const CLASSES: &[&str] = &["classification"];
+const NUMBERS: &[&str] = &["regression"];
+const BOTH: &[&str] = &["classification", "regression"];
+
 /// All learners.
 pub(super) const DECLARED: &[Declared] = &[
-    declared("logistic_regression", "standard", "one_hot", logistic),
-    declared("elastic_net", "standard", "one_hot", elastic_net),
-    declared("linear_svm", "standard", "one_hot", linear_svm),
-    declared("naive_bayes", "none", "code", naive_bayes),
-    declared("decision_tree", "none", "one_hot", || tree(6, 20)),
-    declared("random_forest", "none", "one_hot", || forest(true)),
-    declared("extra_trees", "none", "one_hot", || forest(false)),
-    declared("gradient_boosting", "none", "one_hot", boosting),
+    declared("logistic_regression", CLASSES, "standard", "one_hot", logistic),
+    declared("elastic_net", CLASSES, "standard", "one_hot", elastic_net),
+    declared("linear_svm", CLASSES, "standard", "one_hot", linear_svm),
+    declared("naive_bayes", CLASSES, "none", "code", naive_bayes),
+    declared("ridge", NUMBERS, "standard", "one_hot", regression::ridge),
+    declared("decision_tree", BOTH, "none", "one_hot", || tree(6, 20)),
+    declared("random_forest", BOTH, "none", "one_hot", || forest(true)),
+    declared("extra_trees", BOTH, "none", "one_hot", || forest(false)),
+    declared("gradient_boosting", BOTH, "none", "one_hot", boosting),
 ];
 
 const fn declared(
     name: &'static str,
+    tasks: &'static [&'static str],
     scale: &'static str,
     encode: &'static str,
     params: fn() -> Vec<Param>,
 ) -> Declared {
-    Declared { name, scale, encode, params }
+    Declared { name, tasks, scale, encode, params }
 }
 
 #[derive(Deserialize)]
@@ -195,7 +204,12 @@ const MOST_ROWS: i64 = u32::MAX as i64;
 
 fn tree(max_depth: i64, min_samples_leaf: i64) -> Vec<Param> {
     vec![
-        Param::new("criterion", Type::Choice(&["gini"]), "gini", "what a split makes smaller"),
+        Param::new(
+            "criterion",
+            Type::Choice(&["gini"]),
+            "gini",
+            "what a split of classes makes smaller; of numbers it is the variance",
+        ),
         Param::new("max_depth", Type::Int(1, 64), max_depth, "the most splits above a leaf"),
         Param::new(
             "min_samples_split",
@@ -254,7 +268,7 @@ fn boosting() -> Vec<Param> {
             0.0,
             MOST,
             1e-3,
-            "no side of a split has a smaller sum of p (1 - p)",
+            "no side of a split has a smaller sum of p (1 - p), or of rows in a regression",
         ),
         float("reg_alpha", 0.0, MOST, 0.0, "the L1 penalty of a leaf's value"),
         float("reg_lambda", 0.0, MOST, 0.0, "the L2 penalty of a leaf's value"),
@@ -283,12 +297,12 @@ fn boosting() -> Vec<Param> {
             0,
             100_000,
             0,
-            "ends when the log loss on `validation` did not fall for so many trees, and keeps those up to its least; 0 never",
+            "ends when the loss on `validation` did not fall for so many trees, and keeps those up to its least; 0 never",
         ),
     ]
 }
 
-/// The learner of a name, with its parameters.
+/// The learner of classes of a name, with its parameters.
 pub(super) fn read(name: &str, context: &Context<'_>) -> anyhow::Result<Learner> {
     match name {
         "logistic_regression" => {
@@ -393,6 +407,7 @@ mod tests {
                 "logistic_regression" => LogisticParams::deserialize(&checked).is_ok(),
                 "elastic_net" => ElasticNetParams::deserialize(&checked).is_ok(),
                 "linear_svm" => LinearSvmParams::deserialize(&checked).is_ok(),
+                "ridge" => regression::RidgeParams::deserialize(&checked).is_ok(),
                 "naive_bayes" => NaiveBayesParams::deserialize(&checked).is_ok(),
                 "decision_tree" => TreeParams::deserialize(&checked).is_ok(),
                 "gradient_boosting" => {

@@ -63,7 +63,7 @@ fn look(
 ) -> Result<Gate, String> {
     let metric = Metric::of_name(&bound.metric)
         .ok_or_else(|| format!("a gate names `{}`, which is no metric", bound.metric))?;
-    let side = if bound.on == Side::Test.name() { Side::Test } else { Side::Validation };
+    let side = bound.side();
     let report = evaluated.on(side);
     let segment = bound.segment.as_deref().unwrap_or(OVERALL);
     let scores = report.get(segment).ok_or_else(|| {
@@ -72,20 +72,32 @@ fn look(
     })?;
     let value = scores.values[&metric].ok();
     let judged = segment == OVERALL || scores.n >= min_rows;
+    Ok(gate(bound, variant, value, judged))
+}
+
+/// What a gate finds in a value that a variant has; one that is not judged holds.
+pub(super) fn gate(bound: &Bound, variant: &str, value: Option<f64>, judged: bool) -> Gate {
     let is_within = value.is_some_and(|value| {
         bound.min.is_none_or(|min| value >= min) && bound.max.is_none_or(|max| value <= max)
     });
-    Ok(Gate {
+    Gate {
         variant: variant.to_owned(),
-        on: side.name().to_owned(),
-        segment: segment.to_owned(),
+        on: bound.side().name().to_owned(),
+        segment: bound.segment.clone().unwrap_or_else(|| OVERALL.to_owned()),
         metric: bound.metric.clone(),
         value,
         min: bound.min,
         max: bound.max,
         holds: is_within || !judged,
         judged,
-    })
+    }
+}
+
+impl Bound {
+    /// The rows that it is about.
+    pub(super) fn side(&self) -> Side {
+        if self.on == Side::Test.name() { Side::Test } else { Side::Validation }
+    }
 }
 
 impl Gate {

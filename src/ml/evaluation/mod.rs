@@ -15,6 +15,7 @@ pub mod document;
 pub mod gates;
 pub mod importance;
 mod reference;
+pub mod regression;
 mod segments;
 
 use std::collections::BTreeMap;

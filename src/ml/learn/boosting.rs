@@ -1,4 +1,4 @@
-//! Gradient boosting of trees for two classes, with log loss.
+//! Gradient boosting of trees: for two classes with log loss, for numbers with squared error.
 //!
 //! Names, defaults and rules are LightGBM's (Ke et al. 2017): trees are grown leaf by leaf, the one
 //! that gains most first, on at most 255 bins per feature; a leaf is a Newton step shrunk by the
@@ -6,20 +6,24 @@
 //! any number of threads, in any order of rows and on any CPU. Draws of a round come from a stream
 //! of its own, so that another number of rounds changes none before.
 
+mod loss;
+
+use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::bins::{Binned, MAX_BINS};
 use super::grow::{Grown, Growth, Member, grow};
+use super::numbers::{Numbers, checked_targets};
 use super::split::{CategoricalRule, Rule};
-use super::sums::Units;
 use super::tree::Tree;
 use super::{
     Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, abreast, check_rows,
-    require, sigmoid,
+    require,
 };
 use crate::ml::random::Random;
+use loss::{Loss, Targets, class_values};
 
 /// The parameters of gradient boosting.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +57,7 @@ pub struct GradientBoosting {
     pub categorical: CategoricalRule,
     /// How much a row counts by its class.
     pub class_weight: ClassWeight,
-    /// With rows to stop by, boosting ends when their log loss did not fall for so many rounds, and
+    /// With rows to stop by, boosting ends when their loss did not fall for so many rounds, and
     /// the rounds since its minimum are dropped; 0 never ends early.
     pub early_stopping_rounds: u32,
     /// What is known of the encoded features.
@@ -113,7 +117,7 @@ impl Limits for GradientBoosting {
 pub struct FittedBoosting {
     /// The trees.
     pub boosted: Boosted,
-    /// The round, counted from 1, after which the log loss of the rows to stop by was least; `None`
+    /// The round, counted from 1, after which the loss of the rows to stop by was least; `None`
     /// without such rows.
     pub best_round: Option<u32>,
 }
@@ -126,8 +130,16 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<GradientBoosting> {
     }
 }
 
+impl Fit<Array2<f64>, Array1<f64>, LearnError> for Checked<GradientBoosting> {
+    type Object = FittedBoosting;
+
+    fn fit(&self, dataset: &Numbers) -> Result<FittedBoosting, LearnError> {
+        self.fit_numbers_until(dataset, None)
+    }
+}
+
 impl Checked<GradientBoosting> {
-    /// Fits, and ends early by the log loss of other rows.
+    /// Fits to two classes, and ends early by the log loss of other rows.
     ///
     /// # Errors
     /// What of the rows does not allow it.
@@ -136,13 +148,44 @@ impl Checked<GradientBoosting> {
         dataset: &Dataset,
         stop_by: Option<&Dataset>,
     ) -> Result<FittedBoosting, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let targets = Targets::classes(self.0.class_weight, dataset)?;
+        let rounds = Rounds::new(&self.0, rows, dataset.records.ncols(), targets);
+        let watch = |rows: &Dataset| rounds.watch(rows, class_values(rows));
+        let watch = self.stop_by(stop_by).map(watch).transpose()?;
+        self.boost(rounds, watch)
+    }
+
+    /// Fits to numbers by squared error, and ends early by that of other rows. Classes have no
+    /// weight here.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_numbers_until(
+        &self,
+        dataset: &Numbers,
+        stop_by: Option<&Numbers>,
+    ) -> Result<FittedBoosting, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let targets = Targets::numbers(dataset)?;
+        let rounds = Rounds::new(&self.0, rows, dataset.records.ncols(), targets);
+        let watch = |rows: &Numbers| rounds.watch(rows, checked_targets(rows)?);
+        let watch = self.stop_by(stop_by).map(watch).transpose()?;
+        self.boost(rounds, watch)
+    }
+
+    /// The rows to stop by, where there is patience to run out of.
+    fn stop_by<'d, D>(&self, rows: Option<&'d D>) -> Option<&'d D> {
+        rows.filter(|_| self.0.early_stopping_rounds > 0)
+    }
+
+    fn boost(
+        &self,
+        mut rounds: Rounds<'_>,
+        mut watch: Option<Watch>,
+    ) -> Result<FittedBoosting, LearnError> {
         let params = &self.0;
-        let mut rounds = Rounds::new(params, dataset)?;
         let patience = params.early_stopping_rounds;
-        let mut watch = match stop_by.filter(|_| patience > 0) {
-            Some(rows) => Some(Watch::new(rows, rounds.width, rounds.base)?),
-            None => None,
-        };
         let mut trees = Vec::new();
         for round in 0..params.n_estimators {
             let Some(tree) = rounds.next(round)? else { break };
@@ -156,7 +199,7 @@ impl Checked<GradientBoosting> {
         }
         let best_round = watch.map(|watch| watch.best_round);
         trees.truncate(best_round.map_or(usize::MAX, |round| round as usize));
-        Ok(FittedBoosting { boosted: Boosted { base: rounds.base, trees }, best_round })
+        Ok(FittedBoosting { boosted: Boosted { base: rounds.targets.base, trees }, best_round })
     }
 }
 
@@ -166,58 +209,58 @@ struct Rounds<'a> {
     rows: Vec<f64>,
     width: usize,
     binned: Binned,
-    targets: Vec<bool>,
-    weights: Vec<f64>,
-    units: Units,
-    base: f64,
-    /// The log-odds of each row after the rounds so far.
+    targets: Targets,
+    /// The score of each row after the rounds so far.
     scores: Vec<f64>,
 }
 
 impl<'a> Rounds<'a> {
-    fn new(params: &'a GradientBoosting, dataset: &Dataset) -> Result<Rounds<'a>, LearnError> {
-        let rows = check_rows(dataset, true)?;
-        let width = dataset.records.ncols();
-        let by_class = params.class_weight.weights(&dataset.targets)?;
-        let targets = dataset.targets.to_vec();
-        let mut totals = [0.0, 0.0];
-        let mut weights = Vec::with_capacity(targets.len());
-        for (i, positive) in targets.iter().enumerate() {
-            let class = usize::from(*positive);
-            let weight = f64::from(dataset.weight_for(i)) * by_class[class];
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(LearnError::Data(format!("row {i} has the weight {weight}")));
-            }
-            totals[class] += weight;
-            weights.push(weight);
-        }
-        if totals.contains(&0.0) {
-            return Err(LearnError::Data("all rows with a weight are of one class".to_owned()));
-        }
-        let base = libm::log(totals[1] / totals[0]);
-        let largest = weights.iter().copied().fold(0.0, f64::max);
-        // A gradient is at most a row's weight, a curvature at most a quarter of it.
-        let units = Units::of(largest, 0.25 * largest);
+    fn new(
+        params: &'a GradientBoosting,
+        rows: Vec<f64>,
+        width: usize,
+        targets: Targets,
+    ) -> Rounds<'a> {
         let max_bin = params.max_bin as usize;
         let binned = Binned::new(&rows, width, &params.hints.is_categorical, max_bin);
-        let scores = vec![base; targets.len()];
-        Ok(Rounds { params, rows, width, binned, targets, weights, units, base, scores })
+        let scores = vec![targets.base; targets.values.len()];
+        Rounds { params, rows, width, binned, targets, scores }
+    }
+
+    /// Other rows, with their targets, to be watched.
+    fn watch<T>(
+        &self,
+        dataset: &DatasetBase<Array2<f64>, Array1<T>>,
+        targets: Vec<f64>,
+    ) -> Result<Watch, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        if dataset.records.ncols() != self.width {
+            return Err(LearnError::Data("the rows to stop by have other features".to_owned()));
+        }
+        if targets.is_empty() {
+            return Err(LearnError::Data("there are no rows to stop by".to_owned()));
+        }
+        let scores = vec![self.targets.base; targets.len()];
+        let (width, loss) = (self.width, self.targets.loss);
+        Ok(Watch { rows, width, loss, targets, scores, least: f64::INFINITY, best_round: 0 })
     }
 
     /// The tree of the next round; `None` when no further round could find one.
     fn next(&mut self, round: u32) -> Result<Option<Tree>, LearnError> {
         let params = self.params;
+        let n_rows = self.scores.len();
+        self.targets.set_units(&self.scores);
         let mut random = Random::nth(&params.seed, u64::from(round));
-        let drawn = draw(self.targets.len(), params.subsample, &mut random);
+        let drawn = draw(n_rows, params.subsample, &mut random);
         let features = draw(self.width, params.colsample_bytree, &mut random);
-        let is_drawn = drawn.len() < self.targets.len() || features.len() < self.width;
+        let is_drawn = drawn.len() < n_rows || features.len() < self.width;
         let members: Vec<Member> =
             drawn.par_iter().with_min_len(MIN_ROWS).map(|row| self.member(*row)).collect();
         let grown = grow(&self.binned, members, &self.growth(features), &mut random);
         if grown.nodes.len() == 1 && !is_drawn {
             return Ok(None);
         }
-        let leaves = (grown.members.len() < self.targets.len()).then(|| self.left_out(&drawn));
+        let leaves = (grown.members.len() < n_rows).then(|| self.left_out(&drawn));
         self.add(&grown);
         let tree = Tree::new(grown.nodes, self.width).map_err(LearnError::Data)?;
         for row in leaves.into_iter().flatten() {
@@ -228,9 +271,9 @@ impl<'a> Rounds<'a> {
     }
 
     fn member(&self, row: usize) -> Member {
-        let (p, weight) = (sigmoid(self.scores[row]), self.weights[row]);
-        let error = if self.targets[row] { 1.0 - p } else { -p };
-        let term = self.units.term(weight * error, weight * (p * (1.0 - p)));
+        let Targets { loss, values, weights, units, .. } = &self.targets;
+        let (slope, curvature) = loss.slope(self.scores[row], values[row]);
+        let term = units.term(weights[row] * slope, weights[row] * curvature);
         Member { row: row as u32, term }
     }
 
@@ -245,7 +288,7 @@ impl<'a> Rounds<'a> {
             draw_thresholds: false,
             monotone: params.hints.monotone.clone(),
             rule: Rule {
-                units: self.units,
+                units: self.targets.units,
                 classes: None,
                 l1: params.reg_alpha,
                 l2: params.reg_lambda,
@@ -274,7 +317,7 @@ impl<'a> Rounds<'a> {
 
     /// The rows that were not drawn, ascending.
     fn left_out(&self, drawn: &[usize]) -> Vec<usize> {
-        let mut is_in = vec![false; self.targets.len()];
+        let mut is_in = vec![false; self.scores.len()];
         drawn.iter().for_each(|row| is_in[*row] = true);
         (0..is_in.len()).filter(|row| !is_in[*row]).collect()
     }
@@ -299,26 +342,14 @@ fn draw(n: usize, share: f64, random: &mut Random) -> Vec<usize> {
 struct Watch {
     rows: Vec<f64>,
     width: usize,
-    targets: Vec<bool>,
+    loss: Loss,
+    targets: Vec<f64>,
     scores: Vec<f64>,
     least: f64,
     best_round: u32,
 }
 
 impl Watch {
-    fn new(dataset: &Dataset, width: usize, base: f64) -> Result<Watch, LearnError> {
-        let rows = check_rows(dataset, true)?;
-        if dataset.records.ncols() != width {
-            return Err(LearnError::Data("the rows to stop by have other features".to_owned()));
-        }
-        let targets = dataset.targets.to_vec();
-        if targets.is_empty() {
-            return Err(LearnError::Data("there are no rows to stop by".to_owned()));
-        }
-        let scores = vec![base; targets.len()];
-        Ok(Watch { rows, width, targets, scores, least: f64::INFINITY, best_round: 0 })
-    }
-
     fn see(&mut self, tree: &Tree, round: u32) {
         const CHUNK_ROWS: usize = 4096;
         let losses: Vec<f64> = self
@@ -329,10 +360,8 @@ impl Watch {
             .map(|((scores, targets), rows)| {
                 abreast::add_values(std::slice::from_ref(tree), rows, self.width, scores);
                 let mut loss = 0.0;
-                for (score, positive) in scores.iter().zip(targets) {
-                    let against = if *positive { -score } else { *score };
-                    // log(1 + exp(x)) without overflow.
-                    loss += against.max(0.0) + libm::log1p(libm::exp(-against.abs()));
+                for (score, target) in scores.iter().zip(targets) {
+                    loss += self.loss.of(*score, *target);
                 }
                 loss
             })

@@ -4,6 +4,9 @@
 //! are grown in any order on any number of threads and collected by index. Probabilities are
 //! averaged, as in scikit-learn; a row that a bootstrap drew twice weighs as two. Class weights
 //! weigh the rows that were drawn and do not change which are (as scikit-learn before 1.9).
+//!
+//! Two classes are split by Gini's criterion, numbers by the variance: the same sums over class
+//! weights, or over what targets are above their mean.
 
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
@@ -12,6 +15,7 @@ use serde::Deserialize;
 
 use super::bins::{Binned, MAX_BINS};
 use super::grow::{Growth, Member, grow};
+use super::numbers::{Centred, Numbers};
 use super::split::{CategoricalRule, Rule};
 use super::sums::Units;
 use super::tree::Tree;
@@ -92,29 +96,47 @@ impl MaxFeatures {
 /// The rows that trees learn from.
 struct Sample {
     binned: Binned,
-    targets: Vec<bool>,
+    /// 1 for a positive row and 0 for another; for numbers what they are above their mean.
+    values: Vec<f64>,
+    /// No value is further from 0.
+    spread: f64,
     /// What each row weighs by itself.
     weights: Vec<f64>,
-    /// What a negative and a positive row weigh besides.
-    class_weights: [f64; 2],
+    /// What a negative and a positive row weigh besides; `None` for numbers.
+    classes: Option<[f64; 2]>,
+    /// What every leaf's value is above what the trees say: the mean of numbers.
+    offset: f64,
 }
 
 impl DecisionTree {
-    fn sample(&self, dataset: &Dataset) -> Result<Sample, LearnError> {
+    fn classes(&self, dataset: &Dataset) -> Result<Sample, LearnError> {
         let rows = check_rows(dataset, true)?;
-        let class_weights = self.class_weight.weights(&dataset.targets)?;
-        let width = dataset.records.ncols();
-        let binned = Binned::new(&rows, width, &self.hints.is_categorical, MAX_BINS);
-        let targets = dataset.targets.to_vec();
+        let classes = Some(self.class_weight.weights(&dataset.targets)?);
+        let targets = dataset.targets.iter();
+        let values: Vec<f64> = targets.map(|positive| f64::from(u8::from(*positive))).collect();
         let weights: Vec<f64> =
-            (0..targets.len()).map(|i| f64::from(dataset.weight_for(i))).collect();
+            (0..values.len()).map(|i| f64::from(dataset.weight_for(i))).collect();
         if let Some(i) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
             return Err(LearnError::Data(format!("row {i} has the weight {}", weights[i])));
         }
-        Ok(Sample { binned, targets, weights, class_weights })
+        let binned = self.binned(&rows, dataset.records.ncols());
+        Ok(Sample { binned, values, spread: 1.0, weights, classes, offset: 0.0 })
     }
 
-    fn growth(&self, width: usize, max_features: usize, class_weights: [f64; 2]) -> Growth {
+    fn numbers(&self, dataset: &Numbers) -> Result<Sample, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let centred = Centred::of(dataset)?;
+        let spread = centred.spread();
+        let Centred { targets: values, weights, mean: offset } = centred;
+        let binned = self.binned(&rows, dataset.records.ncols());
+        Ok(Sample { binned, values, spread, weights, classes: None, offset })
+    }
+
+    fn binned(&self, rows: &[f64], width: usize) -> Binned {
+        Binned::new(rows, width, &self.hints.is_categorical, MAX_BINS)
+    }
+
+    fn growth(&self, width: usize, max_features: usize, classes: Option<[f64; 2]>) -> Growth {
         Growth {
             max_depth: self.max_depth.unwrap_or(u32::MAX),
             max_leaves: None,
@@ -125,7 +147,7 @@ impl DecisionTree {
             monotone: self.hints.monotone.clone(),
             rule: Rule {
                 units: Units::of(1.0, 1.0),
-                classes: Some(class_weights),
+                classes,
                 l1: 0.0,
                 l2: 0.0,
                 min_samples_leaf: self.min_samples_leaf,
@@ -138,9 +160,22 @@ impl DecisionTree {
             is_parallel: true,
         }
     }
+
+    fn grow_one(&self, sample: &Sample) -> Result<Trees, LearnError> {
+        let width = sample.binned.width();
+        let counts = vec![1; sample.values.len()];
+        let growth = self.growth(width, width, sample.classes);
+        // All features are tried at every node, so nothing is drawn.
+        Ok(Trees(vec![sample.grow(&counts, growth, &mut Random::new([0; 32]))?]))
+    }
 }
 
 impl Sample {
+    /// What a split of numbers gains more than, as a part of what all rows could gain: whether the
+    /// numbers of a node are equal is not to be seen from their sums, and equal ones seem to gain
+    /// as much as the rounding of a float.
+    const FEIGNED: f64 = 1.0 / (1_u64 << 48) as f64;
+
     /// Grows a tree on the rows, each as often as it counts.
     fn grow(
         &self,
@@ -148,17 +183,47 @@ impl Sample {
         mut growth: Growth,
         random: &mut Random,
     ) -> Result<Tree, LearnError> {
-        let weights = self.weights.iter().zip(counts).map(|(w, n)| w * f64::from(*n));
-        let largest = weights.clone().fold(0.0, f64::max);
-        growth.rule.units = Units::of(largest, largest);
+        let counted = || self.weights.iter().zip(counts).filter(|(w, n)| **w > 0.0 && **n > 0);
+        let largest = counted().fold(0.0, |most: f64, (w, _)| most.max(*w));
+        let most = counted().fold(1, |most: u32, (_, n)| most.max(*n));
+        let largest = largest * f64::from(most);
+        growth.rule.units = Units::of(self.spread * largest, largest);
+        if self.classes.is_none() {
+            let all = counts.len() as f64 * self.spread * self.spread * largest;
+            growth.rule.min_gain = Self::FEIGNED * all;
+        }
         let units = growth.rule.units;
-        let member = |((row, weight), positive): ((u32, f64), &bool)| {
-            let g = if *positive { weight } else { 0.0 };
-            (weight > 0.0).then(|| Member { row, term: units.term(g, weight) })
+        // Rounded once and counted in whole numbers, so that equal rows stay equal.
+        let member = |((row, weight), (count, value)): ((u32, &f64), (&u32, &f64))| {
+            let term = || units.term(weight * value, *weight).times(*count);
+            (*weight > 0.0 && *count > 0).then(|| Member { row, term: term() })
         };
-        let members = (0..).zip(weights).zip(&self.targets).filter_map(member).collect();
-        let nodes = grow(&self.binned, members, &growth, random).nodes;
+        let rows = (0..).zip(&self.weights).zip(counts.iter().zip(&self.values));
+        let members = rows.filter_map(member).collect();
+        let mut nodes = grow(&self.binned, members, &growth, random).nodes;
+        nodes.iter_mut().for_each(|node| node.value += self.offset);
         Tree::new(nodes, self.binned.width()).map_err(LearnError::Data)
+    }
+}
+
+impl RandomForest {
+    fn grow_all(&self, sample: &Sample) -> Result<Trees, LearnError> {
+        let width = sample.binned.width();
+        let max_features = self.max_features.of(width);
+        let nth_tree = |index: u64| {
+            let mut random = Random::nth(&self.seed, index);
+            let counts = draw_rows(self.bootstrap, sample.values.len(), &mut random);
+            let growth = Growth {
+                draw_thresholds: self.draw_thresholds,
+                // Trees are grown side by side already.
+                is_parallel: false,
+                ..self.tree.growth(width, max_features, sample.classes)
+            };
+            sample.grow(&counts, growth, &mut random)
+        };
+        let trees: Result<Vec<Tree>, LearnError> =
+            (0..u64::from(self.n_estimators)).into_par_iter().map(nth_tree).collect();
+        Ok(Trees(trees?))
     }
 }
 
@@ -166,16 +231,15 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<DecisionTree> {
     type Object = Trees;
 
     fn fit(&self, dataset: &Dataset) -> Result<Trees, LearnError> {
-        let sample = self.0.sample(dataset)?;
-        let width = sample.binned.width();
-        let counts = vec![1; sample.targets.len()];
-        // All features are tried at every node, so nothing is drawn.
-        let tree = sample.grow(
-            &counts,
-            self.0.growth(width, width, sample.class_weights),
-            &mut Random::new([0; 32]),
-        )?;
-        Ok(Trees(vec![tree]))
+        self.0.grow_one(&self.0.classes(dataset)?)
+    }
+}
+
+impl Fit<Array2<f64>, Array1<f64>, LearnError> for Checked<DecisionTree> {
+    type Object = Trees;
+
+    fn fit(&self, dataset: &Numbers) -> Result<Trees, LearnError> {
+        self.0.grow_one(&self.0.numbers(dataset)?)
     }
 }
 
@@ -183,24 +247,15 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<RandomForest> {
     type Object = Trees;
 
     fn fit(&self, dataset: &Dataset) -> Result<Trees, LearnError> {
-        let forest = &self.0;
-        let sample = forest.tree.sample(dataset)?;
-        let width = sample.binned.width();
-        let max_features = forest.max_features.of(width);
-        let nth_tree = |index: u64| {
-            let mut random = Random::nth(&forest.seed, index);
-            let counts = draw_rows(forest.bootstrap, sample.targets.len(), &mut random);
-            let growth = Growth {
-                draw_thresholds: forest.draw_thresholds,
-                // Trees are grown side by side already.
-                is_parallel: false,
-                ..forest.tree.growth(width, max_features, sample.class_weights)
-            };
-            sample.grow(&counts, growth, &mut random)
-        };
-        let trees: Result<Vec<Tree>, LearnError> =
-            (0..u64::from(forest.n_estimators)).into_par_iter().map(nth_tree).collect();
-        Ok(Trees(trees?))
+        self.0.grow_all(&self.0.tree.classes(dataset)?)
+    }
+}
+
+impl Fit<Array2<f64>, Array1<f64>, LearnError> for Checked<RandomForest> {
+    type Object = Trees;
+
+    fn fit(&self, dataset: &Numbers) -> Result<Trees, LearnError> {
+        self.0.grow_all(&self.0.tree.numbers(dataset)?)
     }
 }
 

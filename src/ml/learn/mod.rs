@@ -5,7 +5,7 @@
 //! own, because linfa's give other bits in another process (trees) or on another CPU (logistic),
 //! and take no sample weights. Names of learners and parameters are scikit-learn's.
 //!
-//! Knows encoded rows of numbers and a truth value per row; no table, no column, no file.
+//! Knows encoded rows of numbers and a truth value or a number per row; no table, column or file.
 
 mod abreast;
 pub mod bayes;
@@ -19,7 +19,9 @@ mod grow;
 pub mod linear_svm;
 pub mod logistic;
 pub mod naive_bayes;
+pub mod numbers;
 mod objective;
+pub mod ridge;
 pub mod shap;
 mod split;
 mod sums;
@@ -128,7 +130,10 @@ pub struct FeatureHints {
 ///
 /// # Errors
 /// A number that is not finite (NaN where `may_miss`), or more rows than trees count.
-fn check_rows(dataset: &Dataset, may_miss: bool) -> Result<Vec<f64>, LearnError> {
+fn check_rows<T>(
+    dataset: &linfa::DatasetBase<Array2<f64>, Array1<T>>,
+    may_miss: bool,
+) -> Result<Vec<f64>, LearnError> {
     if u32::try_from(dataset.targets.len()).is_err() {
         return Err(LearnError::Data("trees take fewer than 2^32 rows".to_owned()));
     }
@@ -230,6 +235,13 @@ impl Linear {
 impl Predictor {
     /// The probability of the positive class for an encoded row, in [0, 1].
     pub fn probability(&self, row: &[f64]) -> f64 {
+        let margin = self.margin(row);
+        if self.averages() { margin } else { sigmoid(margin) }
+    }
+
+    /// The mean or the sum of what is said of an encoded row: the number that a regression
+    /// predicts, and what `explain` takes apart.
+    pub fn margin(&self, row: &[f64]) -> f64 {
         let sum_of = |start: f64, trees: &[Tree]| {
             let mut sum = start;
             for tree in trees {
@@ -238,36 +250,41 @@ impl Predictor {
             sum
         };
         match self {
-            Predictor::Linear(linear) => sigmoid(linear.log_odds(row)),
+            Predictor::Linear(linear) => linear.log_odds(row),
             Predictor::Trees(Trees(trees)) => sum_of(0.0, trees) / trees.len() as f64,
-            Predictor::Boosted(Boosted { base, trees }) => sigmoid(sum_of(*base, trees)),
-            Predictor::Bayes(bayes) => sigmoid(bayes.log_odds(row)),
+            Predictor::Boosted(Boosted { base, trees }) => sum_of(*base, trees),
+            Predictor::Bayes(bayes) => bayes.log_odds(row),
         }
     }
 
     /// The same for rows of `width` numbers, one after the other, as many as there are
     /// probabilities: the same bits, several times faster.
     pub fn probabilities(&self, rows: &[f64], width: usize, probabilities: &mut [f64]) {
+        self.margins(rows, width, probabilities);
+        if !self.averages() {
+            probabilities.iter_mut().for_each(|p| *p = sigmoid(*p));
+        }
+    }
+
+    /// The margins of rows of `width` numbers, one after the other: the same bits as `margin`.
+    pub fn margins(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
         let sum_up = |start: f64, trees: &[Tree], sums: &mut [f64]| {
             sums.fill(start);
             abreast::add_values(trees, rows, width, sums);
         };
-        let each = |log_odds: &dyn Fn(&[f64]) -> f64, probabilities: &mut [f64]| {
-            for (i, probability) in probabilities.iter_mut().enumerate() {
-                *probability = sigmoid(log_odds(&rows[i * width..(i + 1) * width]));
+        let each = |log_odds: &dyn Fn(&[f64]) -> f64, margins: &mut [f64]| {
+            for (i, margin) in margins.iter_mut().enumerate() {
+                *margin = log_odds(&rows[i * width..(i + 1) * width]);
             }
         };
         match self {
-            Predictor::Linear(linear) => each(&|row| linear.log_odds(row), probabilities),
-            Predictor::Bayes(bayes) => each(&|row| bayes.log_odds(row), probabilities),
+            Predictor::Linear(linear) => each(&|row| linear.log_odds(row), margins),
+            Predictor::Bayes(bayes) => each(&|row| bayes.log_odds(row), margins),
             Predictor::Trees(Trees(trees)) => {
-                sum_up(0.0, trees, probabilities);
-                probabilities.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
+                sum_up(0.0, trees, margins);
+                margins.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
             }
-            Predictor::Boosted(Boosted { base, trees }) => {
-                sum_up(*base, trees, probabilities);
-                probabilities.iter_mut().for_each(|sum| *sum = sigmoid(*sum));
-            }
+            Predictor::Boosted(Boosted { base, trees }) => sum_up(*base, trees, margins),
         }
     }
 

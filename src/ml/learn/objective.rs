@@ -9,6 +9,8 @@
 //! Rows are summed in chunks whose boundaries depend on their number alone, and the chunks' sums
 //! are added in order: any number of threads gives the same bits. Knows no learner's parameters.
 
+use linfa::DatasetBase;
+use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::cholesky::{Symmetric, dot};
@@ -90,7 +92,9 @@ pub(super) fn row_weights(
 ///
 /// # Errors
 /// A number that is not finite.
-pub(super) fn finite_rows(dataset: &Dataset) -> Result<Vec<f64>, LearnError> {
+pub(super) fn finite_rows<T>(
+    dataset: &DatasetBase<Array2<f64>, Array1<T>>,
+) -> Result<Vec<f64>, LearnError> {
     let rows = dataset.records.as_standard_layout();
     let rows = rows.as_slice().unwrap_or_default();
     if !rows.iter().all(|x| x.is_finite()) {

@@ -39,6 +39,14 @@ pub(super) struct Units {
     pub(super) h: f64,
 }
 
+impl Term {
+    /// What so many rows like this add; the units leave room for that.
+    pub(super) fn times(self, count: u32) -> Term {
+        let count = count as i32;
+        Term { g: self.g.saturating_mul(count), h: self.h.saturating_mul(count) }
+    }
+}
+
 impl Sum {
     /// One more row.
     pub(super) fn add(&mut self, term: Term) {
@@ -84,6 +92,16 @@ fn unit(largest: f64) -> f64 {
     unit
 }
 
+/// The sum of numbers, the same in any order: each is cut to a fixed point of 62 bits below the
+/// largest, and whole numbers are added. A sum of fewer than 2^64 numbers that are within 2^9 of
+/// the largest is exact but for its own rounding.
+pub(super) fn sum_in_any_order(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    const FINER: f64 = 1.0 / (1_u64 << 32) as f64;
+    let unit = unit(values.clone().fold(0.0, |most: f64, x| most.max(x.abs()))) * FINER;
+    let whole: i128 = values.map(|x| i128::from((x / unit) as i64)).sum();
+    whole as f64 * unit
+}
+
 /// The nearest whole number, halves away from 0. Written out, because `f64::round` is a call into
 /// the C library on CPUs without SSE4.1.
 fn round(x: f64) -> i32 {
@@ -103,6 +121,15 @@ mod tests {
             let term = units.term(-x, x);
             assert_eq!([f64::from(term.g) * units.g, f64::from(term.h) * units.h], [-x, x]);
         }
+    }
+
+    #[test]
+    fn a_sum_has_no_order_and_loses_nothing_to_cancellation() {
+        let numbers = [1e16, 0.5, -1e16, 0.25, 3.0];
+        let sum = |order: [usize; 5]| sum_in_any_order(order.iter().map(|i| numbers[*i]));
+        assert_eq!(sum([0, 1, 2, 3, 4]), 3.75);
+        assert_eq!(sum([4, 2, 3, 1, 0]), 3.75);
+        assert_eq!(sum_in_any_order(std::iter::empty()), 0.0);
     }
 
     #[test]

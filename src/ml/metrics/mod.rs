@@ -14,6 +14,7 @@ mod interval;
 mod mcnemar;
 mod normal;
 mod profit;
+pub mod regression;
 mod threshold;
 
 use std::collections::BTreeMap;
