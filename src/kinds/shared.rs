@@ -30,6 +30,12 @@ pub fn positive() -> Param {
     Param::optional("positive", Type::Scalar, doc)
 }
 
+/// `task`, where it decides about few things: what is predicted.
+pub fn task() -> Param {
+    let doc = "what is predicted: a class, of which every part has rows, or a number";
+    Param::new("task", Type::Choice(&["classification", "regression"]), "classification", doc)
+}
+
 /// What is predicted of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

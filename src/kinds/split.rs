@@ -74,7 +74,7 @@ impl Kind for Split {
     }
 
     fn params(&self) -> Type {
-        let with = |own: Vec<Param>| [vec![shared::columns()], own].concat();
+        let with = |own: Vec<Param>| [vec![shared::columns(), shared::task()], own].concat();
         let group = "the column of which rows of one value stay together";
         let time = "the column by whose order rows are divided: numbers, or dates as 2026-11-25";
         let of = |name, doc| Param::required(name, Type::Text, doc);
@@ -131,13 +131,16 @@ impl Kind for Split {
         let table = table_file::read(context.input("table"))?;
         shared::check_roles(&params.columns, &table)?;
         let target = shared::with_role(&table, &params.columns, Role::Target).first().copied();
+        let has_classes =
+            context.params::<shared::Declared>()?.task == shared::Task::Classification;
         let plan = Plan {
             fractions: method.fractions(),
             method: method.method(&table)?,
             seed: context.seed(&method.seed_label()),
             ids: shared::with_role(&table, &params.columns, Role::Id),
-            stratify: method.stratum(&table, target)?,
+            stratify: method.stratum(&table, target.filter(|_| has_classes))?,
             target,
+            has_classes,
         };
         let (sides, report) = split(&table, &plan)?;
         for (name, rows) in SIDES.iter().zip(&sides) {
@@ -176,8 +179,8 @@ impl Declared {
         })
     }
 
-    /// The column whose values are drawn apart: the one declared, else the target where rows are
-    /// drawn one by one.
+    /// The column whose values are drawn apart: the one declared, else the target of classes where
+    /// rows are drawn one by one.
     fn stratum<'a>(
         &self,
         table: &'a Table,
@@ -217,7 +220,7 @@ fn shares() -> Vec<Param> {
 }
 
 fn stratify() -> Param {
-    let doc = "the column whose values are drawn apart; the target when left out";
+    let doc = "the column whose values are drawn apart; a target of classes when left out";
     Param::optional("stratify", Type::Text, doc)
 }
 

@@ -85,6 +85,9 @@ pub(super) fn sides(sides: &Sides, plan: &Plan<'_>) -> anyhow::Result<()> {
         rows_told(&unlabelled),
         target.name
     );
+    if !plan.has_classes {
+        return Ok(());
+    }
     for (class, rows) in strata(target)? {
         let class = class.unwrap_or_default();
         for (name, side) in SIDES.iter().zip(sides) {

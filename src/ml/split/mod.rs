@@ -45,8 +45,10 @@ pub struct Plan<'a> {
     pub ids: Vec<&'a Column>,
     /// The column whose values are drawn apart.
     pub stratify: Option<&'a Column>,
-    /// The column whose every value must be on every side.
+    /// The column that is predicted: no row may lack it.
     pub target: Option<&'a Column>,
+    /// Whether it holds classes, each of which must be on every side.
+    pub has_classes: bool,
 }
 
 /// What a row's side follows from.

@@ -29,6 +29,7 @@ fn plan(table: &Table, has_ids: bool) -> Plan<'_> {
         ids,
         stratify: target,
         target,
+        has_classes: true,
     }
 }
 
@@ -224,4 +225,31 @@ proptest! {
         after.remove(&added);
         prop_assert_eq!(before, after);
     }
+}
+
+#[test]
+fn a_target_of_numbers_has_no_classes_but_no_row_may_lack_it() {
+    let ids: Vec<i64> = (0..500).collect();
+    let number = |i: usize| Some(i as f64 * 0.5);
+    let with = |prices: Vec<Option<f64>>| {
+        let values = prices.into_iter().map(|price| price.unwrap_or(f64::NAN)).collect();
+        let price = Column::new("price", Values::Number(values));
+        Table::new(vec![
+            Column::new("id", Values::Integer(ids.iter().copied().map(Some).collect())),
+            price,
+        ])
+        .unwrap()
+    };
+    let split_by_number = |table: &Table, has_classes: bool| {
+        let target = table.column("price");
+        let plan = Plan { target, stratify: None, has_classes, ..plan(table, true) };
+        split(table, &plan).map(|(sides, _)| sides.map(|rows| rows.len()))
+    };
+    let table = with((0..500).map(number).collect());
+    assert_eq!(split_by_number(&table, false).unwrap().iter().sum::<usize>(), 500);
+    let wrong = split_by_number(&table, true).unwrap_err().to_string();
+    assert!(wrong.contains("500 values"), "{wrong}");
+    let gap = with((0..500).map(|i| number(i).filter(|_| i != 7)).collect());
+    let wrong = split_by_number(&gap, false).unwrap_err().to_string();
+    assert!(wrong.starts_with("row 8 without a value of the target `price`"), "{wrong}");
 }
