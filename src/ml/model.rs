@@ -267,22 +267,34 @@ impl Model {
     /// # Errors
     /// When the table lacks a feature or holds one of another kind.
     pub fn probabilities(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
-        let rows = Rows::new(self.features(), table)?;
-        Ok(rows.map_chunks(|first, n_rows| {
-            let width = self.encoder.width();
-            let (mut cells, mut encoded) = (Vec::new(), vec![0.0; n_rows * width]);
-            for row in 0..n_rows {
-                rows.cells(first + row, &mut cells);
-                self.encoder.encode(&cells, &mut encoded[row * width..(row + 1) * width]);
-            }
-            let mut probabilities = vec![0.0; n_rows];
-            self.predictor.probabilities(&encoded, width, &mut probabilities);
+        by_chunks(&self.encoder, table, |encoded, probabilities| {
+            self.predictor.probabilities(encoded, self.encoder.width(), probabilities);
             if let Some(calibration) = &self.calibration {
                 probabilities.iter_mut().for_each(|p| *p = calibration.apply(*p));
             }
-            probabilities
-        }))
+        })
     }
+}
+
+/// One number per row of a table, in their order: `predict` fills in those of a chunk of encoded
+/// rows.
+fn by_chunks(
+    encoder: &Encoder,
+    table: &Table,
+    predict: impl Fn(&[f64], &mut [f64]) + Sync,
+) -> Result<Vec<f64>, ModelError> {
+    let rows = Rows::new(encoder.features(), table)?;
+    Ok(rows.map_chunks(|first, n_rows| {
+        let width = encoder.width();
+        let (mut cells, mut encoded) = (Vec::new(), vec![0.0; n_rows * width]);
+        for row in 0..n_rows {
+            rows.cells(first + row, &mut cells);
+            encoder.encode(&cells, &mut encoded[row * width..(row + 1) * width]);
+        }
+        let mut numbers = vec![0.0; n_rows];
+        predict(&encoded, &mut numbers);
+        numbers
+    }))
 }
 
 fn coefficients(linear: &Linear, encoder: &Encoder) -> Vec<Coefficient> {

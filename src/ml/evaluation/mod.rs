@@ -190,13 +190,23 @@ pub fn evaluate(
 /// # Errors
 /// Why none of them has the metric.
 pub fn champion(evaluated: &[&Evaluated], metric: Metric) -> Result<usize, String> {
+    let values = evaluated.iter().map(|model| model.overall(Side::Validation, metric));
+    best(values, metric.name(), metric.higher_is_better())
+}
+
+/// The index of the best value of a metric; of equally good ones the first.
+fn best(
+    values: impl Iterator<Item = Result<f64, &'static str>>,
+    metric: &str,
+    higher_is_better: bool,
+) -> Result<usize, String> {
     let mut best: Option<(usize, f64)> = None;
     let mut why = "there is no model";
-    for (i, model) in evaluated.iter().enumerate() {
-        match model.overall(Side::Validation, metric) {
+    for (i, value) in values.enumerate() {
+        match value {
             Ok(value) => {
                 let is_better = |(_, best): (usize, f64)| {
-                    if metric.higher_is_better() { value > best } else { value < best }
+                    if higher_is_better { value > best } else { value < best }
                 };
                 if best.is_none_or(is_better) {
                     best = Some((i, value));
@@ -205,7 +215,7 @@ pub fn champion(evaluated: &[&Evaluated], metric: Metric) -> Result<usize, Strin
             Err(reason) => why = reason,
         }
     }
-    let none = || format!("no champion: {} on validation is undefined: {why}", metric.name());
+    let none = || format!("no champion: {metric} on validation is undefined: {why}");
     best.map(|(i, _)| i).ok_or_else(none)
 }
 

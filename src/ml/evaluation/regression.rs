@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::certainty::{Confidence, SMALL};
 use super::document::{Gate, Segment};
 use super::gates::{Bound, Which, gate};
-use super::{OVERALL, Side, segments};
+use super::{OVERALL, Side, best, segments};
 use crate::ml::columns::Columns;
 use crate::ml::metrics::quantile;
 use crate::ml::metrics::regression::{RegressionMetric, Residuals, Values, replicate};
@@ -128,23 +128,9 @@ pub fn champion(
     variants: &[(String, Evaluated)],
     metric: RegressionMetric,
 ) -> Result<usize, String> {
-    let mut best: Option<(usize, f64)> = None;
-    let mut why = "there is no model";
-    for (i, (_, evaluated)) in variants.iter().enumerate() {
-        match evaluated.on(Side::Validation)[OVERALL].1[&metric] {
-            Ok(value) => {
-                let is_better = |(_, best): (usize, f64)| {
-                    if metric.higher_is_better() { value > best } else { value < best }
-                };
-                if best.is_none_or(is_better) {
-                    best = Some((i, value));
-                }
-            }
-            Err(reason) => why = reason,
-        }
-    }
-    let none = || format!("no champion: {} on validation is undefined: {why}", metric.name());
-    best.map(|(i, _)| i).ok_or_else(none)
+    let of =
+        |(_, evaluated): &(String, Evaluated)| evaluated.on(Side::Validation)[OVERALL].1[&metric];
+    best(variants.iter().map(of), metric.name(), metric.higher_is_better())
 }
 
 /// What every gate finds, in the order in which they are declared. A segment of fewer than

@@ -92,16 +92,25 @@ impl Replicates {
     }
 
     fn percentiles(&self, level: f64, of: impl Fn(&[[f64; Metric::ALL.len()]]) -> f64) -> Bounded {
-        let values = self.values.iter().map(|models| of(models));
-        let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-        if values.len() * 20 < self.values.len() * 19 || values.is_empty() {
-            return Err(OFTEN_UNDEFINED);
-        }
-        values.sort_unstable_by(f64::total_cmp);
-        let outside = (1.0 - level) / 2.0;
-        let [low, high] = [outside, 1.0 - outside].map(|fraction| quantile(&values, fraction));
-        if low < high { Ok(Interval { low, high }) } else { Err(NO_SPREAD) }
+        percentiles(self.values.iter().map(|models| of(models)), level)
     }
+}
+
+/// Between which percentiles of resampled values `level` of them lie; NaN is a resample without a
+/// value.
+///
+/// # Errors
+/// When too many resamples give no value, or all the same.
+pub(super) fn percentiles(drawn: impl ExactSizeIterator<Item = f64>, level: f64) -> Bounded {
+    let n_drawn = drawn.len();
+    let mut values: Vec<f64> = drawn.filter(|value| !value.is_nan()).collect();
+    if values.len() * 20 < n_drawn * 19 || values.is_empty() {
+        return Err(OFTEN_UNDEFINED);
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let outside = (1.0 - level) / 2.0;
+    let [low, high] = [outside, 1.0 - outside].map(|fraction| quantile(&values, fraction));
+    if low < high { Ok(Interval { low, high }) } else { Err(NO_SPREAD) }
 }
 
 /// The rows of one model in the order of its scores.

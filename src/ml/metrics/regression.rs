@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::bootstrap::{NO_SPREAD, OFTEN_UNDEFINED};
-use super::{Bounded, Defined, Interval, NO_ROWS, quantile};
+use super::bootstrap::percentiles;
+use super::{Bounded, Defined, NO_ROWS};
 use crate::ml::random::Random;
 
 /// Why a metric has no value.
@@ -199,15 +199,7 @@ impl Replicates {
     /// # Errors
     /// When too many resamples give no value, or all the same.
     pub fn interval(&self, model: usize, metric: RegressionMetric, level: f64) -> Bounded {
-        let values = self.values.iter().map(|models| models[model][metric as usize]);
-        let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-        if values.len() * 20 < self.values.len() * 19 || values.is_empty() {
-            return Err(OFTEN_UNDEFINED);
-        }
-        values.sort_unstable_by(f64::total_cmp);
-        let outside = (1.0 - level) / 2.0;
-        let [low, high] = [outside, 1.0 - outside].map(|fraction| quantile(&values, fraction));
-        if low < high { Ok(Interval { low, high }) } else { Err(NO_SPREAD) }
+        percentiles(self.values.iter().map(|models| models[model][metric as usize]), level)
     }
 }
 

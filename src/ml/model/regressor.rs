@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, Rows, json,
+    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, by_chunks, json,
     predictor_document, read_predictor,
 };
 use crate::ml::cell::Cell;
@@ -135,17 +135,8 @@ impl Regressor {
     /// # Errors
     /// When the table lacks a feature or holds one of another kind.
     pub fn predictions(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
-        let rows = Rows::new(self.encoder.features(), table)?;
-        Ok(rows.map_chunks(|first, n_rows| {
-            let width = self.encoder.width();
-            let (mut cells, mut encoded) = (Vec::new(), vec![0.0; n_rows * width]);
-            for row in 0..n_rows {
-                rows.cells(first + row, &mut cells);
-                self.encoder.encode(&cells, &mut encoded[row * width..(row + 1) * width]);
-            }
-            let mut numbers = vec![0.0; n_rows];
-            self.predictor.margins(&encoded, width, &mut numbers);
-            numbers
-        }))
+        by_chunks(&self.encoder, table, |encoded, numbers| {
+            self.predictor.margins(encoded, self.encoder.width(), numbers);
+        })
     }
 }
