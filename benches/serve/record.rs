@@ -97,7 +97,7 @@ impl Record {
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let number = |x: Option<f64>| x.map_or(Cell::Missing, Cell::Number);
         let whole = |n: i64| Cell::Number(n as f64);
-        let text = |text: &str| Cell::Text(text.to_owned());
+        let text = |text: &str| Cell::Text(text.into());
         vec![
             text(self.plan_type.text()),
             whole(self.tenure_months),

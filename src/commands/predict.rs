@@ -125,7 +125,7 @@ impl Read for Lines {
 fn record(table: &Table, row: usize) -> Value {
     let value = |cell: Cell, ty: ColumnType| match (cell, ty) {
         (Cell::Missing, _) => Value::Null,
-        (Cell::Text(text), _) => Value::String(text),
+        (Cell::Text(text), _) => Value::from(text.as_str()),
         (Cell::Number(x), ColumnType::Boolean) => Value::Bool(x != 0.0),
         (Cell::Number(x), ty) => input::number(x, ty == ColumnType::Integer),
     };

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::ml::calibration::Calibration;
 use crate::ml::cell::Cell;
-use crate::ml::features::{Encoder, Interaction, Rows};
+use crate::ml::features::{Encoder, Interaction, Known, Rows};
 use crate::ml::json;
 use crate::ml::learn::bayes::{Bayes, Evidence};
 use crate::ml::learn::document::TreeDocument;
@@ -258,7 +258,30 @@ impl Model {
     pub fn probability_with(&self, row: &[Cell], scratch: &mut Vec<f64>) -> f64 {
         scratch.resize(self.encoder.width(), 0.0);
         self.encoder.encode(row, scratch);
-        let probability = self.predictor.probability(scratch);
+        self.probability_of(scratch)
+    }
+
+    /// What `Encoder::encode_known` needs, of columns that list their categories or do not.
+    pub fn known<'a>(&self, listed: impl Iterator<Item = Option<&'a [String]>>) -> Known {
+        Known::new(&self.encoder, listed)
+    }
+
+    /// The same bits as `probability`, of a row whose categories were found among those of `known`,
+    /// in a buffer that is kept between calls.
+    pub fn probability_known(
+        &self,
+        row: &[Cell],
+        places: &[Option<u32>],
+        known: &Known,
+        scratch: &mut Vec<f64>,
+    ) -> f64 {
+        scratch.resize(self.encoder.width(), 0.0);
+        self.encoder.encode_known(row, places, known, scratch);
+        self.probability_of(scratch)
+    }
+
+    fn probability_of(&self, encoded: &[f64]) -> f64 {
+        let probability = self.predictor.probability(encoded);
         self.calibration.as_ref().map_or(probability, |calibration| calibration.apply(probability))
     }
 

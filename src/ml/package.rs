@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::cell::Cell;
+use crate::ml::features::Known;
 use crate::ml::model::{Explained, FeatureKind, Model};
 use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::FieldType;
@@ -97,6 +98,8 @@ pub struct Package {
     manifest: Manifest,
     manifest_entry: FileEntry,
     model: Model,
+    /// What the categories of the schema become.
+    known: Known,
     schema: InputSchema,
     reference: Reference,
     distribution: Option<Distribution>,
@@ -198,8 +201,17 @@ impl Package {
             return Err(invalid(DISTRIBUTION, &flaw));
         }
         let manifest_entry = digest_of(manifest_bytes);
-        let package =
-            Package { manifest, manifest_entry, model, schema, reference, distribution, card };
+        let known = model.known(schema.fields.iter().map(|field| field.categories.as_deref()));
+        let package = Package {
+            manifest,
+            manifest_entry,
+            model,
+            known,
+            schema,
+            reference,
+            distribution,
+            card,
+        };
         package.prove()?;
         Ok(package)
     }
@@ -216,6 +228,19 @@ impl Package {
     pub fn predict(&self, row: &[Cell]) -> Prediction<'_> {
         let Manifest { threshold, thresholds, .. } = &self.manifest;
         predict(&self.model, *threshold, thresholds.as_ref(), row)
+    }
+
+    /// The same bits, of a row of which `places` has, for each cell that is a category of its field,
+    /// which one: nothing is searched for again. The buffer is kept between calls.
+    pub fn predict_known(
+        &self,
+        row: &[Cell],
+        places: &[Option<u32>],
+        scratch: &mut Vec<f64>,
+    ) -> Prediction<'_> {
+        let Manifest { threshold, thresholds, .. } = &self.manifest;
+        let probability = self.model.probability_known(row, places, &self.known, scratch);
+        decide(&self.model, *threshold, thresholds.as_ref(), row, probability)
     }
 
     /// What each field of a row adds to what the model says of it.
@@ -276,9 +301,18 @@ pub fn predict<'m>(
     per_segment: Option<&PerSegment>,
     row: &[Cell],
 ) -> Prediction<'m> {
+    decide(model, threshold, per_segment, row, model.probability(row))
+}
+
+fn decide<'m>(
+    model: &'m Model,
+    threshold: f64,
+    per_segment: Option<&PerSegment>,
+    row: &[Cell],
+    probability: f64,
+) -> Prediction<'m> {
     let threshold =
         per_segment.map_or(threshold, |known| known.of_row(model.features(), row, threshold));
-    let probability = model.probability(row);
     let [negative, positive] = model.classes();
     Prediction { class: if probability >= threshold { positive } else { negative }, probability }
 }

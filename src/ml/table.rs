@@ -183,7 +183,7 @@ impl Column {
         match &self.values {
             Values::Text(values) => match values[row].as_deref() {
                 None | Some("") => Cell::Missing,
-                Some(text) => Cell::Text(text.to_owned()),
+                Some(text) => Cell::Text(text.into()),
             },
             _ => self.number(row).map_or(Cell::Missing, Cell::Number),
         }
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(cells("whole"), [Cell::Number(3.0), Cell::Missing, Cell::Number(-1.0)]);
         assert_eq!(cells("real"), [Cell::Number(0.5), Cell::Missing, Cell::Missing]);
         assert_eq!(cells("truth"), [Cell::Number(1.0), Cell::Number(0.0), Cell::Missing]);
-        assert_eq!(cells("words"), [Cell::Text("a b".to_owned()), Cell::Missing, Cell::Missing]);
+        assert_eq!(cells("words"), [Cell::Text("a b".into()), Cell::Missing, Cell::Missing]);
         let missing: Vec<_> = table.columns().iter().map(Column::missing).collect();
         assert_eq!(missing, [1, 2, 1, 2]);
     }

@@ -18,6 +18,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_EXTRAS: usize = errors::MAX_ENTRIES;
 
 /// A record as it stands in the body.
+#[derive(Default)]
 pub(crate) struct Raw<'a> {
     /// Per field of the schema the value, if it was given.
     pub(crate) values: Vec<Option<&'a RawValue>>,
@@ -46,8 +47,9 @@ pub(crate) trait Records {
 pub(crate) fn read(body: &[u8], records: &mut dyn Records) -> Result<bool, Problem> {
     let text = characters(body)?;
     let mut at = At::default();
+    let mut raw = Raw::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let reader = Reader { records: &mut *records, at: &mut at };
+    let reader = Reader { records: &mut *records, at: &mut at, raw: &mut raw };
     let read = reader.deserialize(&mut json).and_then(|is_list| json.end().map(|()| is_list));
     // Records of plain values, which is what almost every body holds, cannot be nested too deep.
     if at.is_nested || read.is_err() {
@@ -66,9 +68,13 @@ pub(crate) fn read_item(
     records: &mut dyn Records,
 ) -> Result<(), Problem> {
     let mut at = At { index: Some(index), ..At::default() };
+    let mut raw = Raw::default();
     let mut json = serde_json::Deserializer::from_str(value.get());
-    let read = Reader { records: &mut *records, at: &mut at }.deserialize(&mut json);
-    read.map(drop).map_err(|error| syntax_problem(&error, value.get(), &at, records.names()))
+    let reader = Reader { records: &mut *records, at: &mut at, raw: &mut raw };
+    reader
+        .deserialize(&mut json)
+        .map(drop)
+        .map_err(|error| syntax_problem(&error, value.get(), &at, records.names()))
 }
 
 /// A body as the text that JSON must be: UTF-8, of whole characters, not nested too deep.
@@ -171,12 +177,14 @@ fn lone_surrogate(text: &str) -> Option<usize> {
 }
 
 /// Reads the body, or an item of the list that it is. Yields whether it was a list.
-struct Reader<'r> {
+struct Reader<'r, 'de> {
     records: &'r mut dyn Records,
     at: &'r mut At,
+    /// The record before, whose memory the next one takes.
+    raw: &'r mut Raw<'de>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     /// Takes a value that should be a record and is none.
     fn other<E>(self) -> Result<bool, E> {
         self.records.other(self.at.index);
@@ -184,7 +192,7 @@ impl Reader<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl<'de> DeserializeSeed<'de> for Reader<'_, 'de> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -192,7 +200,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for Reader<'_, 'de> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,10 +237,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return self.other();
         }
-        let Reader { records, at } = self;
+        let Reader { records, at, raw } = self;
         for index in 0.. {
             at.index = Some(index);
-            let item = Reader { records: &mut *records, at: &mut *at };
+            let item = Reader { records: &mut *records, at: &mut *at, raw: &mut *raw };
             if seq.next_element_seed(item)?.is_none() {
                 break;
             }
@@ -242,10 +250,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let Reader { records, at } = self;
-        let values = vec![None; records.names().len()];
-        let (repeated, extras) = (Vec::new(), Vec::new());
-        let mut raw = Raw { values, repeated, extras, more_extras: 0 };
+        let Reader { records, at, raw } = self;
+        raw.clear(records.names().len());
         let (mut n_fields, mut next) = (0, 0);
         loop {
             let guess = at.order.get(n_fields).copied().unwrap_or(next);
@@ -266,7 +272,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             raw.put(key, value);
         }
         at.key = None;
-        records.record(at.index, &raw);
+        records.record(at.index, raw);
         Ok(false)
     }
 }
@@ -274,12 +280,21 @@ impl<'de> Visitor<'de> for Reader<'_> {
 impl<'a> Raw<'a> {
     /// A record of `n_fields` fields from its keys and their values.
     pub(crate) fn of(n_fields: usize, keys: &[Key], values: &[&'a RawValue]) -> Raw<'a> {
-        let (values_of, repeated, extras) = (vec![None; n_fields], Vec::new(), Vec::new());
-        let mut raw = Raw { values: values_of, repeated, extras, more_extras: 0 };
+        let mut raw = Raw::default();
+        raw.clear(n_fields);
         for (key, value) in keys.iter().zip(values) {
             raw.put(key.clone(), value);
         }
         raw
+    }
+
+    /// A record of `n_fields` fields of which none was given.
+    fn clear(&mut self, n_fields: usize) {
+        self.values.clear();
+        self.values.resize(n_fields, None);
+        self.repeated.clear();
+        self.extras.clear();
+        self.more_extras = 0;
     }
 
     fn put(&mut self, key: Key, value: &'a RawValue) {

@@ -3,18 +3,21 @@
 //!
 //! A row adds to a few atomic numbers and takes no lock. The counts are kept in parts of a window,
 //! each of which is forgotten as a whole when its time comes round again, so that what is told is
-//! of now and not of all time. No value is kept, and a refused record is not counted: its fields
+//! of now and not of all time. The rows of a list are counted apart and added together, because
+//! numbers that all threads write cost more than a prediction. No value is kept, and a refused record is not counted: its fields
 //! are in `counts`. `report` makes sense of the numbers. Knows neither requests nor clocks beyond
 //! the time since it began.
 
 pub(crate) mod report;
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::ml::cell::Cell;
-use crate::ml::package::distribution::{Bins, Distribution};
+use crate::ml::package::distribution::{Bins, Distribution, Feature};
+use crate::ml::package::input::{InputField, InputSchema};
 use crate::serve::metrics::counters;
 use crate::serve::validation::Row;
 
@@ -30,6 +33,8 @@ pub(crate) struct Drift {
     window: Duration,
     /// Where the counts of each feature begin; those of the score begin with the last.
     starts: Vec<usize>,
+    /// For each feature the bin of each category that its field lists.
+    listed: Vec<Vec<usize>>,
     /// One more than the window has, because the newest part has only begun.
     parts: Vec<Part>,
     turn: Mutex<()>,
@@ -43,6 +48,12 @@ struct Part {
     number: AtomicU64,
     /// The rows, then per feature missing, out of range and the bins, then the bins of the score.
     counts: Vec<AtomicU64>,
+}
+
+/// Counts of rows that are yet to be added to all others.
+pub(crate) struct Apart<'d> {
+    drift: &'d Drift,
+    counts: RefCell<Vec<u64>>,
 }
 
 /// What was counted of one feature.
@@ -62,18 +73,29 @@ pub(crate) struct Seen<'d> {
 
 impl Drift {
     /// The counts of a package that has been asked nothing yet.
-    pub(crate) fn new(distribution: &Distribution, window: Duration) -> Drift {
+    pub(crate) fn new(
+        distribution: &Distribution,
+        schema: &InputSchema,
+        window: Duration,
+    ) -> Drift {
         let mut starts = vec![1];
         for feature in &distribution.features {
             let bins = feature.bins.as_ref().map_or(0, |bins| bins.counts().len());
             starts.push(starts[starts.len() - 1] + BEFORE_BINS + bins);
         }
         let n = starts[starts.len() - 1] + distribution.score.counts().len();
+        let bins_of = |(feature, field): (&Feature, &InputField)| {
+            let listed = field.categories.iter().flatten();
+            let cells = listed.map(|text| Cell::Text(text.into()));
+            cells.map_while(|cell| feature.bins.as_ref()?.place(&cell)).collect()
+        };
+        let listed = distribution.features.iter().zip(&schema.fields).map(bins_of).collect();
         let part = || Part { number: AtomicU64::new(0), counts: counters(n) };
         Drift {
             distribution: distribution.clone(),
             window,
             starts,
+            listed,
             parts: std::iter::repeat_with(part).take(PARTS as usize + 1).collect(),
             turn: Mutex::new(()),
             began: Instant::now(),
@@ -98,15 +120,28 @@ impl Drift {
 
     fn count_at(&self, at: Duration, row: &Row, probability: f64) {
         let counts = &self.part(self.number(at)).counts;
-        let add = |place: usize| counts[place].fetch_add(1, Ordering::Relaxed);
+        self.places(row, probability, |place| {
+            counts[place].fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// A place to count rows in that are added to the others together.
+    pub(crate) fn apart(&self) -> Apart<'_> {
+        Apart { drift: self, counts: RefCell::new(vec![0; self.parts[0].counts.len()]) }
+    }
+
+    /// Hands on every count to which a row adds.
+    fn places(&self, row: &Row, probability: f64, mut add: impl FnMut(usize)) {
         add(0);
-        for ((feature, start), cell) in
-            self.distribution.features.iter().zip(&self.starts).zip(&row.cells)
-        {
+        let features = self.distribution.features.iter().zip(&self.starts).zip(&self.listed);
+        for (i, (((feature, start), listed), cell)) in features.zip(&row.cells).enumerate() {
+            let known = row.places.get(i).copied().flatten();
+            let known = known.and_then(|place| listed.get(place as usize).copied());
+            let bin = || feature.bins.as_ref()?.place(cell);
             if *cell == Cell::Missing {
                 add(*start);
-            } else if let Some(place) = feature.bins.as_ref().and_then(|bins| bins.place(cell)) {
-                add(start + BEFORE_BINS + place);
+            } else if let Some(bin) = known.or_else(bin) {
+                add(start + BEFORE_BINS + bin);
             }
         }
         for field in &row.out_of_range {
@@ -160,6 +195,26 @@ impl Drift {
     }
 }
 
+impl Apart<'_> {
+    /// Counts a row that was predicted.
+    pub(crate) fn count(&self, row: &Row, probability: f64) {
+        let mut counts = self.counts.borrow_mut();
+        self.drift.places(row, probability, |place| counts[place] += 1);
+    }
+}
+
+impl Drop for Apart<'_> {
+    fn drop(&mut self) {
+        let drift = self.drift;
+        let part = drift.part(drift.number(drift.began.elapsed()));
+        for (all, more) in part.counts.iter().zip(self.counts.get_mut()) {
+            if *more > 0 {
+                all.fetch_add(*more, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 impl Seen<'_> {
     /// How many rows were predicted.
     pub(crate) fn rows(&self) -> u64 {
@@ -196,11 +251,11 @@ mod tests {
 
     fn drift() -> Drift {
         let package = Package::load(small_package().path()).unwrap();
-        Drift::new(package.distribution().unwrap(), 24 * HOUR)
+        Drift::new(package.distribution().unwrap(), package.schema(), 24 * HOUR)
     }
 
     fn row(age: f64) -> Row {
-        let plan = Cell::Text("gold".to_owned());
+        let plan = Cell::Text("gold".into());
         let cells = vec![Cell::Number(age), Cell::Missing, Cell::Number(1.0), plan];
         Row { cells, ..Row::default() }
     }
@@ -219,6 +274,22 @@ mod tests {
         assert_eq!((charge.missing, charge.bins.iter().sum::<u64>()), (5, 0));
         assert_eq!(plan.bins, [0, 5, 0, 0]);
         assert_eq!(seen.score().iter().sum::<u64>(), 5);
+    }
+
+    #[test]
+    fn rows_that_are_counted_apart_add_up_to_the_same() {
+        let (one_by_one, together) = (drift(), drift());
+        let rows = [
+            row(1.0),
+            Row { places: vec![None, None, None, Some(1)], ..row(24.0) },
+            Row { out_of_range: vec![0], ..row(500.0) },
+        ];
+        rows.iter().for_each(|row| one_by_one.count(row, 0.5));
+        let apart = together.apart();
+        rows.iter().for_each(|row| apart.count(row, 0.5));
+        assert_eq!(together.seen().rows(), 0);
+        drop(apart);
+        assert_eq!(together.seen().counts, one_by_one.seen().counts);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One value against the rule of its field: from JSON, or from a text as tables have them.
 //!
 //! Strict unless the policy is lax: a number is a number, a truth value is none, nothing is
-//! guessed. What is taken may come with a warning. Knows one field and no record.
+//! guessed. What is taken is put into the row where it stays, and may come with a warning. Knows one
+//! field and no record.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -13,18 +16,13 @@ use crate::ml::schema::FieldType;
 use crate::serve::complaint;
 use crate::serve::errors::{self, Entry};
 use crate::serve::policy::{Policy, Range};
+use crate::serve::validation::Row;
 
 /// The longest number that is read; more digits than this carry no value.
 pub(crate) const MAX_NUMBER_LEN: usize = 64;
 
-/// A value that is taken.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    /// What the model sees.
-    pub(crate) cell: Cell,
-    /// What the caller should know of it.
-    pub(crate) warning: Option<Box<Entry>>,
-}
+/// What the caller should know of a value that was taken.
+pub(crate) type Warning = Option<Box<Entry>>;
 
 /// What is wrong with a value.
 pub(crate) enum Wrong {
@@ -34,59 +32,60 @@ pub(crate) enum Wrong {
     Text(&'static str),
 }
 
-impl From<Cell> for Taken {
-    fn from(cell: Cell) -> Taken {
-        Taken { cell, warning: None }
-    }
-}
-
 impl From<Entry> for Wrong {
     fn from(entry: Entry) -> Wrong {
         Wrong::Value(Box::new(entry))
     }
 }
 
-/// Checks a value of a record of JSON; `None` is a field that was left out.
+/// Checks a value of a record of JSON, and puts what the model sees of it into the row; `None` is a
+/// field that was left out.
 pub(crate) fn json(
     field: &InputField,
     policy: Policy,
     value: Option<&RawValue>,
     is_repeated: bool,
-) -> Result<Taken, Wrong> {
+    row: &mut Row,
+) -> Result<Warning, Wrong> {
     if is_repeated {
         return Err(complaint::repeated(field).into());
     }
     let Some(value) = value else { return Err(complaint::missing(field).into()) };
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'n') if field.nullable => Ok(Cell::Missing.into()),
+        Some(b'n') if field.nullable => Ok(row.take(Cell::Missing)),
         Some(b'n') => Err(complaint::null(field).into()),
-        Some(b't' | b'f') => truth(field, text == "true"),
-        Some(b'"') => quoted(field, policy, text),
+        Some(b't' | b'f') => truth(field, text == "true", row),
+        Some(b'"') => quoted(field, policy, text, row),
         Some(b'{' | b'[') => Err(complaint::wrong_type(field, None).into()),
-        _ => number(field, policy, text),
+        _ => number(field, policy, text, row),
     }
 }
 
-/// Checks a field of a row of CSV, by the rules by which tables are read for training.
-pub(crate) fn text(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wrong> {
+/// The same of a field of a row of CSV, by the rules by which tables are read for training.
+pub(crate) fn text(
+    field: &InputField,
+    policy: Policy,
+    text: &str,
+    row: &mut Row,
+) -> Result<Warning, Wrong> {
     let input = || Some(Value::from(errors::clip(text)));
     if infer::is_missing(text) {
         return match field.nullable {
-            true => Ok(Cell::Missing.into()),
+            true => Ok(row.take(Cell::Missing)),
             false => Err(complaint::null(field).into()),
         };
     }
     match field.ty {
         FieldType::Integer | FieldType::Number => match infer::as_number(text) {
-            Some(x) => checked(field, policy, x, text.trim(), input()),
+            Some(x) => checked(field, policy, x, text.trim(), input(), row),
             None => Err(complaint::unparsable(field, input()).into()),
         },
         FieldType::Boolean => match infer::as_boolean(text) {
-            Some(truth) => Ok(Cell::Number(f64::from(truth)).into()),
+            Some(truth) => Ok(row.take(Cell::Number(f64::from(truth)))),
             None => Err(complaint::unparsable(field, input()).into()),
         },
-        FieldType::Category | FieldType::Text => worded(field, text.to_owned()),
+        FieldType::Category | FieldType::Text => worded(field, text, row),
     }
 }
 
@@ -99,52 +98,65 @@ pub(crate) fn truth_of(text: &str) -> Option<bool> {
     }
 }
 
-fn truth(field: &InputField, truth: bool) -> Result<Taken, Wrong> {
+fn truth(field: &InputField, truth: bool, row: &mut Row) -> Result<Warning, Wrong> {
     if field.ty == FieldType::Boolean {
-        return Ok(Cell::Number(f64::from(truth)).into());
+        return Ok(row.take(Cell::Number(f64::from(truth))));
     }
     Err(complaint::wrong_type(field, Some(Value::Bool(truth))).into())
 }
 
-fn quoted(field: &InputField, policy: Policy, quoted: &str) -> Result<Taken, Wrong> {
+fn quoted(
+    field: &InputField,
+    policy: Policy,
+    quoted: &str,
+    row: &mut Row,
+) -> Result<Warning, Wrong> {
     let text = match quoted.get(1..quoted.len() - 1) {
         // Read once already, so that there is nothing else in it than what it says.
-        Some(plain) if !plain.contains('\\') => plain.to_owned(),
+        Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
         _ => {
             let parsed = serde_json::from_str::<String>(quoted);
-            parsed.map_err(|_| Wrong::Text("a text with an invalid escape"))?
+            Cow::Owned(parsed.map_err(|_| Wrong::Text("a text with an invalid escape"))?)
         }
     };
     match field.ty {
-        FieldType::Category | FieldType::Text => worded(field, text),
-        _ if policy.lax => spelled(field, policy, &text),
+        FieldType::Category | FieldType::Text => worded(field, &text, row),
+        _ if policy.lax => spelled(field, policy, &text, row),
         _ => Err(complaint::wrong_type(field, Some(errors::clip(&text).into())).into()),
     }
 }
 
 /// A text where texts are wanted.
-fn worded(field: &InputField, text: String) -> Result<Taken, Wrong> {
+fn worded(field: &InputField, text: &str, row: &mut Row) -> Result<Warning, Wrong> {
     match field.ty {
-        FieldType::Category if field.has_category(&text) => Ok(Cell::Text(text).into()),
-        FieldType::Category => Err(complaint::unknown_category(field, &text).into()),
+        FieldType::Category => {
+            let found = field.category(text);
+            let place = found.ok_or_else(|| complaint::unknown_category(field, text))?;
+            Ok(row.take_listed(Cell::Text(text.into()), place))
+        }
         // As in a table, where the empty text is what is not there.
-        _ if text.is_empty() && field.nullable => Ok(Cell::Missing.into()),
+        _ if text.is_empty() && field.nullable => Ok(row.take(Cell::Missing)),
         _ if text.is_empty() => Err(complaint::null(field).into()),
         _ => {
-            let input = Value::from(errors::clip(&text));
-            dated(field, Cell::Text(text), Some(input)).map(Taken::from)
+            let input = Value::from(errors::clip(text));
+            Ok(row.take(dated(field, Cell::Text(text.into()), Some(input))?))
         }
     }
 }
 
 /// A text that spells a number or a truth value, where Pydantic would read it.
-fn spelled(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wrong> {
+fn spelled(
+    field: &InputField,
+    policy: Policy,
+    text: &str,
+    row: &mut Row,
+) -> Result<Warning, Wrong> {
     let input = || Some(Value::from(errors::clip(text)));
     let unparsable = || Wrong::from(complaint::unparsable(field, input()));
     let trimmed = text.trim();
     if field.ty == FieldType::Boolean {
         let truth = truth_of(trimmed).ok_or_else(unparsable)?;
-        return Ok(Cell::Number(f64::from(truth)).into());
+        return Ok(row.take(Cell::Number(f64::from(truth))));
     }
     let is_decimal = |b: u8| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
     let may_have_exponent = field.ty == FieldType::Number;
@@ -156,10 +168,10 @@ fn spelled(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wron
     if field.ty == FieldType::Integer && x.fract() != 0.0 {
         return Err(unparsable());
     }
-    checked(field, policy, x, trimmed, input())
+    checked(field, policy, x, trimmed, input(), row)
 }
 
-fn number(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wrong> {
+fn number(field: &InputField, policy: Policy, text: &str, row: &mut Row) -> Result<Warning, Wrong> {
     if text.len() > MAX_NUMBER_LEN {
         return Err(Wrong::Text("a number of too many digits"));
     }
@@ -169,10 +181,10 @@ fn number(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wrong
     match field.ty {
         // The input is only parsed again for a complaint.
         FieldType::Integer | FieldType::Number if is_as_wanted(field, x, text) => {
-            Ok(Cell::Number(x).into())
+            Ok(row.take(Cell::Number(x)))
         }
-        FieldType::Integer | FieldType::Number => checked(field, policy, x, text, input()),
-        FieldType::Boolean if policy.lax && (x == 0.0 || x == 1.0) => Ok(Cell::Number(x).into()),
+        FieldType::Integer | FieldType::Number => checked(field, policy, x, text, input(), row),
+        FieldType::Boolean if policy.lax && (x == 0.0 || x == 1.0) => Ok(row.take(Cell::Number(x))),
         FieldType::Boolean if policy.lax => Err(complaint::unparsable(field, input()).into()),
         _ => Err(complaint::wrong_type(field, input()).into()),
     }
@@ -180,8 +192,9 @@ fn number(field: &InputField, policy: Policy, text: &str) -> Result<Taken, Wrong
 
 /// Whether there is nothing to say about a number.
 fn is_as_wanted(field: &InputField, x: f64, text: &str) -> bool {
-    let is_whole = x.fract() == 0.0 && !is_beyond_exact(x, text);
-    (field.ty != FieldType::Integer || is_whole)
+    // Beyond 2^63 the conversion is another number; so is it for a fraction.
+    let is_whole = || (x as i64) as f64 == x && !is_beyond_exact(x, text);
+    (field.ty != FieldType::Integer || is_whole())
         && field.in_range(x)
         && field.is_date(&Cell::Number(x))
 }
@@ -193,28 +206,29 @@ fn checked(
     x: f64,
     text: &str,
     input: Option<Value>,
-) -> Result<Taken, Wrong> {
+    row: &mut Row,
+) -> Result<Warning, Wrong> {
     if field.ty == FieldType::Integer && x.fract() != 0.0 {
         return Err(complaint::fraction(field, input).into());
     }
-    let mut taken = Taken::from(Cell::Number(x));
+    let mut warning = None;
     if !field.in_range(x) {
         let outside = || complaint::out_of_range(field, x, input.clone());
         match policy.range {
             Range::Reject => return Err(outside().into()),
-            Range::Warn => taken.warning = Some(Box::new(complaint::warned(field, outside()))),
+            Range::Warn => warning = Some(Box::new(complaint::warned(field, outside()))),
             Range::Clip => {
                 let used = x.max(field.min.unwrap_or(x)).min(field.max.unwrap_or(x));
-                let warning = complaint::clipped(field, used, outside());
-                return Ok(Taken { cell: Cell::Number(used), warning: Some(Box::new(warning)) });
+                row.take(Cell::Number(used));
+                return Ok(Some(Box::new(complaint::clipped(field, used, outside()))));
             }
         }
     }
     if field.ty == FieldType::Integer && is_beyond_exact(x, text) {
         return Err(complaint::too_big(field, input).into());
     }
-    dated(field, Cell::Number(x), input)?;
-    Ok(taken)
+    row.take(dated(field, Cell::Number(x), input)?);
+    Ok(warning)
 }
 
 /// Whether a number is beyond 2^53, where not every whole number is one of its own.

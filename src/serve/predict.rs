@@ -18,18 +18,18 @@ pub(crate) const MAX_EXPLAINED: usize = 64;
 /// # Errors
 /// What the body was refused for.
 pub(crate) fn predict(scorer: Scorer<'_>, body: &[u8], query: Query) -> Result<Vec<u8>, Problem> {
-    let answer = |row: Row| scorer.answer(row, query.explain);
     let json = match scorer.validator.read(body)? {
-        Rows::One(row) => serde_json::to_vec(&answer(row)?),
+        Rows::One(row) => serde_json::to_vec(&scorer.answer(row, query.explain)?),
         Rows::Many(rows) if query.explain && rows.len() > MAX_EXPLAINED => {
             let message = format!("at most {MAX_EXPLAINED} records are explained at once");
             let entry = complaint::too_long(MAX_EXPLAINED, rows.len(), message);
             return Err(Problem::unprocessable(entry));
         }
-        Rows::Many(rows) => {
+        Rows::Many(rows) => scorer.many(|scorer| {
+            let answer = |row: Row| scorer.answer(row, query.explain);
             let answers: Result<Vec<_>, _> = rows.into_iter().map(answer).collect();
-            serde_json::to_vec(&answers?)
-        }
+            Ok(serde_json::to_vec(&answers?))
+        })?,
     };
     json.map_err(|_| Problem::internal())
 }

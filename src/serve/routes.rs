@@ -209,7 +209,7 @@ fn get(state: &State, served: &Served, resource: Resource) -> Answer {
     match resource {
         Resource::Live => ok(json!({ "status": "pass" })),
         Resource::Drift => Answer::new(JSON, report::body(served.drift.as_ref(), served.version())),
-        Resource::OpenApi => Answer::new(JSON, served.openapi.clone()),
+        Resource::OpenApi => Answer::new(JSON, served.openapi(&state.options).to_vec()),
         Resource::Version => ok(json!({ "version": env!("CARGO_PKG_VERSION") })),
         Resource::V2Server => ok(v2::server()),
         Resource::V2Model => ok(v2::model(&served.package)),

@@ -3,13 +3,15 @@
 //! A view of what predicting needs: the package, the rules and the counters. Every answer is made
 //! here, so that no door can say anything else than another. Knows no request.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::ml::model::Explained;
 use crate::ml::package::{Package, Prediction};
 use crate::serve::counts::Counts;
-use crate::serve::drift::Drift;
+use crate::serve::drift::{Apart, Drift};
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::validation::{Row, Validator};
 
@@ -21,6 +23,15 @@ pub(crate) struct Scorer<'s> {
     pub(crate) counts: &'s Counts,
     /// Where rows are counted by their values, if they are.
     pub(crate) drift: Option<&'s Drift>,
+    /// What they share while they are many.
+    pub(crate) shared: Option<&'s Shared<'s>>,
+}
+
+/// What the predictions of one request share.
+pub(crate) struct Shared<'s> {
+    /// Where their rows are counted, if they are.
+    apart: Option<Apart<'s>>,
+    encoded: RefCell<Vec<f64>>,
 }
 
 /// What is answered for one record.
@@ -42,6 +53,12 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl<'s> Scorer<'s> {
+    /// What many predictions yield, whose rows are counted together at the end.
+    pub(crate) fn many<T>(self, predict: impl FnOnce(Scorer<'_>) -> T) -> T {
+        let shared = Shared { apart: self.drift.map(Drift::apart), encoded: RefCell::default() };
+        predict(Scorer { shared: Some(&shared), ..self })
+    }
+
     /// The prediction of a row, which is counted.
     ///
     /// # Errors
@@ -49,14 +66,22 @@ impl<'s> Scorer<'s> {
     pub(crate) fn predict(self, row: &Row) -> Result<Prediction<'s>, Problem> {
         self.counts.tally.warn(row.warnings.len() + row.more_warnings);
         self.counts.tally.ignore(row.ignored);
-        let prediction = self.package.predict(&row.cells);
+        let Row { cells, places, .. } = row;
+        let prediction = match self.shared {
+            Some(Shared { encoded, .. }) => {
+                self.package.predict_known(cells, places, &mut encoded.borrow_mut())
+            }
+            None => self.package.predict_known(cells, places, &mut Vec::new()),
+        };
         if !prediction.probability.is_finite() {
             // JSON would say null, and a client might take that for an answer.
             return Err(Problem::internal());
         }
         self.counts.predicted(&prediction);
-        if let Some(drift) = self.drift {
-            drift.count(row, prediction.probability);
+        match (self.shared.and_then(|shared| shared.apart.as_ref()), self.drift) {
+            (Some(apart), _) => apart.count(row, prediction.probability),
+            (None, Some(drift)) => drift.count(row, prediction.probability),
+            (None, None) => {}
         }
         Ok(prediction)
     }

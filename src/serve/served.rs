@@ -5,6 +5,7 @@
 //! requests nor what else the service may serve.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::ml::package::Package;
@@ -22,7 +23,7 @@ pub(crate) struct Served {
     pub(crate) validator: Validator,
     pub(crate) watch: Watch,
     pub(crate) page: String,
-    pub(crate) openapi: Vec<u8>,
+    openapi: OnceLock<Vec<u8>>,
     pub(crate) counts: Counts,
     /// `None` when the package has nothing to compare with.
     pub(crate) drift: Option<Drift>,
@@ -42,9 +43,11 @@ impl Served {
             validator: Validator::new(package.schema(), options.policy),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
-            openapi: openapi::write(&package, options),
+            openapi: OnceLock::new(),
             counts: counters.of(&package),
-            drift: package.distribution().map(|known| Drift::new(known, options.drift_window)),
+            drift: package
+                .distribution()
+                .map(|known| Drift::new(known, package.schema(), options.drift_window)),
             since: SystemTime::now(),
             package,
         }
@@ -53,7 +56,13 @@ impl Served {
     /// What predicting needs.
     pub(crate) fn scorer(&self) -> Scorer<'_> {
         let Served { package, validator, counts, drift, .. } = self;
-        Scorer { package, validator, counts, drift: drift.as_ref() }
+        Scorer { package, validator, counts, drift: drift.as_ref(), shared: None }
+    }
+
+    /// The description for programs. Made when it is first asked for: while it is made, it takes more
+    /// memory than all else that the service holds, and most services are never asked.
+    pub(crate) fn openapi(&self, options: &Options) -> &[u8] {
+        self.openapi.get_or_init(|| openapi::write(&self.package, options))
     }
 
     /// The model version.

@@ -13,7 +13,7 @@ use crate::ml::package::input::{InputField, InputSchema};
 use crate::serve::complaint;
 use crate::serve::document::{self, Raw, Records};
 use crate::serve::errors::{self, Entry, Loc, MAX_ENTRIES, Problem};
-use crate::serve::field::{self, MAX_NUMBER_LEN, Taken, Wrong};
+use crate::serve::field::{self, MAX_NUMBER_LEN, Warning, Wrong};
 use crate::serve::policy::{Extra, Policy};
 
 /// The rules of one package.
@@ -28,6 +28,8 @@ pub(crate) struct Validator {
 pub(crate) struct Row {
     /// One cell per field.
     pub(crate) cells: Vec<Cell>,
+    /// Per field where its cell stands among its categories, if it does.
+    pub(crate) places: Vec<Option<u32>>,
     /// What the caller should know of them, at most `MAX_ENTRIES` in all rows of a body.
     pub(crate) warnings: Vec<Entry>,
     /// How many more there are to know.
@@ -45,6 +47,22 @@ pub(crate) enum Rows {
     One(Row),
     /// The body was a list of records.
     Many(Vec<Row>),
+}
+
+impl Row {
+    /// Takes what the model sees of the next field; there is nothing to warn of.
+    pub(crate) fn take(&mut self, cell: Cell) -> Warning {
+        self.cells.push(cell);
+        self.places.push(None);
+        None
+    }
+
+    /// The same of a category, which is at a place among those of its field.
+    pub(crate) fn take_listed(&mut self, cell: Cell, place: usize) -> Warning {
+        self.cells.push(cell);
+        self.places.push(u32::try_from(place).ok());
+        None
+    }
 }
 
 impl Validator {
@@ -130,9 +148,9 @@ impl Records for Check<'_> {
             return;
         }
         let policy = self.validator.policy;
-        let is_row = self.row(index, |i, field| {
+        let is_row = self.row(index, |i, field, row| {
             let value = raw.values.get(i).copied().flatten();
-            field::json(field, policy, value, raw.repeated.contains(&i))
+            field::json(field, policy, value, raw.repeated.contains(&i), row)
         });
         let n_extras = raw.extras.len() + raw.more_extras;
         if self.validator.ignores_extras() {
@@ -159,8 +177,8 @@ impl Check<'_> {
             return;
         }
         let policy = self.validator.policy;
-        self.row(index, |i, field| match texts.get(i) {
-            Some(text) => field::text(field, policy, text),
+        self.row(index, |i, field, row| match texts.get(i) {
+            Some(text) => field::text(field, policy, text, row),
             None => Err(complaint::missing(field).into()),
         });
     }
@@ -179,24 +197,24 @@ impl Check<'_> {
         Ok(self.rows)
     }
 
-    /// Checks the values of a record by `check`, which gets the place of a field and the field.
-    /// Returns whether all were taken, as the last of the rows.
+    /// Checks the values of a record by `check`, which gets the place of a field, the field, and the
+    /// row that its value is to be put into. Returns whether all were taken, as the last of the rows.
     fn row(
         &mut self,
         index: Option<usize>,
-        check: impl Fn(usize, &InputField) -> Result<Taken, Wrong>,
+        check: impl Fn(usize, &InputField, &mut Row) -> Result<Warning, Wrong>,
     ) -> bool {
         let validator = self.validator;
-        let mut row = Row { cells: Vec::with_capacity(validator.fields.len()), ..Row::default() };
+        let n_fields = validator.fields.len();
+        let (cells, places) = (Vec::with_capacity(n_fields), Vec::with_capacity(n_fields));
+        let mut row = Row { cells, places, ..Row::default() };
         for (i, field) in validator.fields.iter().enumerate() {
-            match check(i, field) {
-                Ok(Taken { cell, warning }) => {
-                    row.cells.push(cell);
-                    if let Some(warning) = warning {
-                        // A policy warns of nothing else.
-                        row.out_of_range.push(i);
-                        self.warn(index, *warning, &mut row);
-                    }
+            match check(i, field, &mut row) {
+                Ok(None) => {}
+                Ok(Some(warning)) => {
+                    // A policy warns of nothing else.
+                    row.out_of_range.push(i);
+                    self.warn(index, *warning, &mut row);
                 }
                 Err(Wrong::Value(entry)) => self.complain(index, *entry),
                 Err(Wrong::Text(reason)) => self.give_up(index, &field.name, reason),

@@ -56,7 +56,7 @@ fn records(lab: &Lab, learner: &str, table: &Table) -> Vec<Value> {
             let name = field["name"].as_str().unwrap();
             let value = match (table.column(name).unwrap().cell(row), &field["type"]) {
                 (Cell::Missing, _) => Value::Null,
-                (Cell::Text(text), _) => text.into(),
+                (Cell::Text(text), _) => text.as_str().into(),
                 (Cell::Number(x), ty) if ty == "boolean" => (x != 0.0).into(),
                 (Cell::Number(x), _) => x.into(),
             };

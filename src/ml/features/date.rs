@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_date_becomes_its_parts() {
-        let text = |text: &str| Cell::Text(text.to_owned());
+        let text = |text: &str| Cell::Text(text.into());
         let day = [2024.0, 2.0, 29.0, 3.0, 0.0, 1520.0];
         assert_eq!(parts(&format("%Y-%m-%d"), text("2024-02-29")), Some(day));
         assert_eq!(parts(&format("%d.%m.%Y"), text("29.2.2024")), Some(day));
@@ -412,7 +412,7 @@ mod tests {
     fn what_is_no_date_is_none() {
         let format = format("%Y-%m-%d");
         for text in ["", "2023-02-29", "2023-13-01", "2023-00-10", "23-01-01", "2023-01-01 "] {
-            assert_eq!(format.read(&Cell::Text(text.to_owned())), None, "{text}");
+            assert_eq!(format.read(&Cell::Text(text.into())), None, "{text}");
         }
         assert_eq!(format.read(&Cell::Missing), None);
         assert_eq!(format.read(&Cell::Number(-1e300)), None);

@@ -150,7 +150,7 @@ pub(super) fn cross(left: Given<'_>, right: Given<'_>) -> Cell {
     };
     let is_missing = |(feature, cell): Given<'_>| *cell == Cell::Missing && stays_missing(feature);
     match (text(left), text(right)) {
-        (Some(left), Some(right)) => Cell::Text(format!("{left}:{right}")),
+        (Some(left), Some(right)) => Cell::Text(format!("{left}:{right}").into()),
         _ if is_missing(left) || is_missing(right) => Cell::Missing,
         // A cell of the wrong kind on either side is one here: it counts as unseen.
         _ => Cell::Number(0.0),

@@ -18,6 +18,7 @@ mod date;
 mod fit;
 mod folds;
 mod interaction;
+mod known;
 mod number;
 mod params;
 mod quantile;
@@ -36,6 +37,7 @@ pub use category::{MAX_CATEGORIES, MAX_TEXTS};
 pub use date::{DateFormat, DateParams, DatePart, Moment, Since};
 pub use fit::{Fitted, fit, fit_transform};
 pub use interaction::Interaction;
+pub use known::Known;
 pub use params::{
     CategoricalParams, ColumnKind, ColumnParams, Distribution, Encode, FeatureParams, FitError,
     Impute, NumericParams, Scale, Smooth, Unseen,
@@ -237,11 +239,22 @@ impl Encoder {
     /// Writes the numbers of a row: one cell per feature, in their order. A cell that `row` lacks
     /// counts as missing. `out` is `width` long.
     pub fn encode(&self, row: &[Cell], out: &mut [f64]) {
+        self.encode_by(row, out, |_, feature, cell, own| feature.encode(cell, own));
+    }
+
+    /// Writes the numbers of a row, those of each feature by `one`, which gets its place, itself,
+    /// its cell, and where its numbers go.
+    fn encode_by(
+        &self,
+        row: &[Cell],
+        out: &mut [f64],
+        one: impl Fn(usize, &Feature, &Cell, &mut [f64]),
+    ) {
         let cell = |i: usize| row.get(i).unwrap_or(&Cell::Missing);
         let mut rest = out;
         for (i, feature) in self.features.iter().enumerate() {
             let (own, others) = rest.split_at_mut(feature.width());
-            feature.encode(cell(i), own);
+            one(i, feature, cell(i), own);
             rest = others;
         }
         for ((joined, left, right), [i, j]) in self.joined().zip(&self.pairs) {

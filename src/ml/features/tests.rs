@@ -12,7 +12,7 @@ fn numbers(values: &[f64]) -> Vec<Cell> {
 
 fn texts(values: &[&str]) -> Vec<Cell> {
     let cell = |text: &&str| {
-        if text.is_empty() { Cell::Missing } else { Cell::Text((*text).to_owned()) }
+        if text.is_empty() { Cell::Missing } else { Cell::Text((*text).into()) }
     };
     values.iter().map(cell).collect()
 }
@@ -84,15 +84,15 @@ fn a_constant_column_and_an_empty_one_become_0() {
 fn a_category_is_one_of_the_sorted_ones() {
     let feature = fit_texts(&["b", "a", "c", "b"], json!({}));
     assert_eq!(feature.encoded_names(), ["x=a", "x=b", "x=c"]);
-    encodes(&feature, Cell::Text("c".to_owned()), &[0.0, 0.0, 1.0]);
+    encodes(&feature, Cell::Text("c".into()), &[0.0, 0.0, 1.0]);
     let feature = fit_texts(&["b", "a", "c", "b"], json!({"encode": "ordinal"}));
     assert_eq!(feature.encoded_names(), ["x"]);
-    encodes(&feature, Cell::Text("c".to_owned()), &[2.0]);
+    encodes(&feature, Cell::Text("c".into()), &[2.0]);
 }
 
 #[test]
 fn an_unseen_category_is_all_zeros_or_below_the_first() {
-    let unseen = || Cell::Text("z".to_owned());
+    let unseen = || Cell::Text("z".into());
     encodes(&fit_texts(&["b", "a"], json!({})), unseen(), &[0.0, 0.0]);
     encodes(&fit_texts(&["b", "a"], json!({"encode": "ordinal"})), unseen(), &[-1.0]);
 }
@@ -120,7 +120,7 @@ fn a_column_of_missing_texts_becomes_nothing() {
 fn a_cell_of_the_wrong_kind_counts_as_unseen() {
     encodes(&fit_texts(&["a"], json!({})), Cell::Number(1.0), &[0.0]);
     let number = fit_numbers(&[1.0, 2.0, 6.0], json!({"scale": ["none"]}));
-    encodes(&number, Cell::Text("2".to_owned()), &[2.0]);
+    encodes(&number, Cell::Text("2".into()), &[2.0]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_column_may_differ_from_its_kind() {
     encodes(&feature, Cell::Missing, &[3.0]);
     let own = params(json!({"columns": {"x": {"encode": "ordinal"}}}));
     let feature = fit("x", FeatureKind::Categorical, texts(&["b", "a"]).into_iter(), &own).unwrap();
-    encodes(&feature, Cell::Text("b".to_owned()), &[1.0]);
+    encodes(&feature, Cell::Text("b".into()), &[1.0]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn an_override_that_does_not_suit_the_column_is_refused() {
 
 #[test]
 fn a_column_that_names_rows_is_refused() {
-    let cells = (0..=MAX_CATEGORIES).map(|i| Cell::Text(i.to_string()));
+    let cells = (0..=MAX_CATEGORIES).map(|i| Cell::Text(i.to_string().into()));
     let wrong = fit("x", FeatureKind::Categorical, cells, &params(json!({}))).unwrap_err();
     assert!(wrong.to_string().starts_with("column `x` has more than 1000 different texts"));
 }
@@ -173,7 +173,7 @@ proptest! {
 }
 
 fn text(text: &str) -> Cell {
-    Cell::Text(text.to_owned())
+    Cell::Text(text.into())
 }
 
 #[test]
@@ -361,4 +361,34 @@ fn an_unseen_category_is_refused_where_that_is_asked_for() {
     assert!(wrong.starts_with("column `c` has `q` in row 2, which was not in"), "{wrong}");
     assert_eq!(encoder.features()[2].only_texts(), Some(vec!["a".to_owned(), "b".to_owned()]));
     assert_eq!(encoder.features()[3].only_texts(), None);
+}
+
+#[test]
+fn what_a_schema_lists_is_encoded_to_the_same_bits_as_any_cell() {
+    let seen = ["a", "b", "b", "c", "c", "c", "", "rare"];
+    let of = |own: serde_json::Value| fit_texts(&seen, own);
+    let features = vec![
+        of(json!({})),
+        of(json!({ "encode": "ordinal", "min_frequency": 2, "unseen": "rare" })),
+        of(json!({ "encode": "code", "impute": "none" })),
+        fit_numbers(&[1.0, 2.0, f64::NAN], json!({ "indicator": true })),
+    ];
+    let encoder = Encoder::new(features, vec![]).unwrap();
+    let listed = ["a", "b", "c", "new", "rare"].map(str::to_owned);
+    let lists = [Some(&listed[..]), Some(&listed[1..]), Some(&listed[..]), None];
+    let known = Known::new(&encoder, lists.into_iter());
+    let bits = |out: &[f64]| out.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    for (i, text) in listed.iter().enumerate() {
+        let cell = || Cell::Text(text.into());
+        let row = [cell(), cell(), cell(), Cell::Missing];
+        let (mut searched, mut found) = (vec![0.5; encoder.width()], vec![0.25; encoder.width()]);
+        encoder.encode(&row, &mut searched);
+        // The second column lists one less, so that it has the first text nowhere.
+        let places = [Some(i as u32), (i as u32).checked_sub(1), Some(i as u32), None];
+        encoder.encode_known(&row, &places, &known, &mut found);
+        assert_eq!(bits(&found), bits(&searched), "{text}");
+        // A place that no list has is no reason to take another's numbers.
+        encoder.encode_known(&row, &[Some(99), Some(u32::MAX)], &known, &mut found);
+        assert_eq!(bits(&found), bits(&searched), "{text}");
+    }
 }

@@ -203,7 +203,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         if let Ok(model) = Model::from_bytes(&bytes) {
-            let row = vec![Cell::Number(number), Cell::Missing, Cell::Text("blue".to_owned())];
+            let row = vec![Cell::Number(number), Cell::Missing, Cell::Text("blue".into())];
             prop_assert!((0.0..=1.0).contains(&model.probability(&row)));
             prop_assert_eq!(Model::from_bytes(&model.to_bytes()).unwrap(), model);
         }

@@ -118,7 +118,8 @@ impl Bins {
                 Some(cuts.partition_point(|cut| cut <= x))
             }
             (Bins::Values { values, .. }, Cell::Text(text)) => {
-                Some(values.binary_search(text).unwrap_or(values.len()))
+                let found = values.binary_search_by(|value| value.as_str().cmp(text));
+                Some(found.unwrap_or(values.len()))
             }
             (Bins::Values { values, .. }, Cell::Number(x)) => {
                 let truth = if *x == 0.0 { "false" } else { "true" };
@@ -231,7 +232,7 @@ fn commonest(cells: impl Iterator<Item = Cell>) -> Vec<String> {
     let mut counts = BTreeMap::<String, u64>::new();
     for cell in cells {
         if let Cell::Text(text) = cell {
-            *counts.entry(text).or_default() += 1;
+            *counts.entry(text.into()).or_default() += 1;
         }
     }
     let rows: u64 = counts.values().sum();

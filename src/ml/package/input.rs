@@ -183,8 +183,17 @@ impl InputField {
 
     /// Whether a text is among the categories of the data.
     pub fn has_category(&self, text: &str) -> bool {
-        let find = |known: &Vec<String>| known.binary_search_by(|name| name.as_str().cmp(text));
-        self.categories.as_ref().is_some_and(|known| find(known).is_ok())
+        self.category(text).is_some()
+    }
+
+    /// The place of a text among the categories of the data.
+    pub fn category(&self, text: &str) -> Option<usize> {
+        let known = self.categories.as_ref()?;
+        // Most texts of few differ in their lengths already.
+        match known.len() {
+            0..=16 => known.iter().position(|name| name == text),
+            _ => known.binary_search_by(|name| name.as_str().cmp(text)).ok(),
+        }
     }
 
     /// A cell as it stands in a request.
@@ -193,7 +202,7 @@ impl InputField {
             (Cell::Missing, _) => Value::Null,
             (Cell::Number(x), FieldType::Boolean) => Value::Bool(*x != 0.0),
             (Cell::Number(x), _) => number(*x, self.ty == FieldType::Integer),
-            (Cell::Text(text), _) => Value::String(text.clone()),
+            (Cell::Text(text), _) => Value::from(text.as_str()),
         }
     }
 
@@ -208,7 +217,7 @@ impl InputField {
             // As in a table, where the empty text is what is not there.
             (Value::String(text), FieldType::Text) if text.is_empty() => Some(Cell::Missing),
             (Value::String(text), FieldType::Category | FieldType::Text) => {
-                Some(Cell::Text(text.clone()))
+                Some(Cell::Text(text.into()))
             }
             _ => None,
         }

@@ -71,7 +71,7 @@ fn schema() -> Schema {
 
 fn rows() -> Vec<Vec<Cell>> {
     let row = |age: f64, charge: Cell, plan: &str| {
-        vec![Cell::Number(age), charge, Cell::Number(1.0), Cell::Text(plan.to_owned())]
+        vec![Cell::Number(age), charge, Cell::Number(1.0), Cell::Text(plan.into())]
     };
     vec![
         row(24.0, Cell::Number(99.5), "gold"),

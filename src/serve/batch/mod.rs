@@ -113,11 +113,14 @@ impl Batch {
         let mut rest = bytes;
         // The splitter lends its record, so it is taken out; it is back before any way out.
         let mut splitter = std::mem::take(&mut self.splitter);
-        let mut taken = Ok(());
-        while taken.is_ok() && !rest.is_empty() && out.len() < ENOUGH {
-            let found = splitter.next(&mut rest);
-            taken = found.map_or(Ok(()), |found| self.take(scorer, found, out));
-        }
+        let taken = scorer.many(|scorer| {
+            let mut taken = Ok(());
+            while taken.is_ok() && !rest.is_empty() && out.len() < ENOUGH {
+                let found = splitter.next(&mut rest);
+                taken = found.map_or(Ok(()), |found| self.take(scorer, found, out));
+            }
+            taken
+        });
         self.splitter = splitter;
         taken.map(|()| bytes.len() - rest.len())
     }

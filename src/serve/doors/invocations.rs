@@ -90,7 +90,7 @@ pub(crate) fn json(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem> 
     };
     let method = params.or(parameters).unwrap_or_default().predict_method;
     let predictions: Result<Vec<Value>, _> =
-        rows.iter().map(|row| prediction(scorer, row, method)).collect();
+        scorer.many(|scorer| rows.iter().map(|row| prediction(scorer, row, method)).collect());
     let body = json!({ "predictions": predictions? });
     serde_json::to_vec(&body).map_err(|_| Problem::internal())
 }
@@ -139,15 +139,17 @@ pub(crate) fn csv(scorer: Scorer<'_>, body: &[u8], as_csv: bool) -> Result<Vec<u
     let rows = csv_rows(scorer, body)?;
     if !as_csv {
         let predictions: Result<Vec<Value>, _> =
-            rows.iter().map(|row| prediction(scorer, row, None)).collect();
+            scorer.many(|scorer| rows.iter().map(|row| prediction(scorer, row, None)).collect());
         let body = json!({ "predictions": predictions? });
         return serde_json::to_vec(&body).map_err(|_| Problem::internal());
     }
-    let mut out = String::new();
-    for row in &rows {
-        let predicted = scorer.predict(row)?;
-        let class = batch::csv_value(predicted.class);
-        out.push_str(&format!("{class},{}\r\n", Value::from(predicted.probability)));
-    }
-    Ok(out.into_bytes())
+    scorer.many(|scorer| {
+        let mut out = String::new();
+        for row in &rows {
+            let predicted = scorer.predict(row)?;
+            let class = batch::csv_value(predicted.class);
+            out.push_str(&format!("{class},{}\r\n", Value::from(predicted.probability)));
+        }
+        Ok(out.into_bytes())
+    })
 }

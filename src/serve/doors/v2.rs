@@ -121,14 +121,17 @@ pub(crate) fn infer(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem>
         return Err(shapeless(format!("there is no output '{name}'; there are {known:?}")));
     }
     let (mut classes, mut probabilities) = (Vec::new(), Vec::new());
-    for row in &rows {
-        let predicted = scorer.predict(row)?;
-        classes.push(match predicted.class {
-            Value::String(_) | Value::Bool(_) | Value::Number(_) => predicted.class.clone(),
-            other => Value::from(other.to_string()),
-        });
-        probabilities.push(Value::from(predicted.probability));
-    }
+    scorer.many(|scorer| {
+        for row in &rows {
+            let predicted = scorer.predict(row)?;
+            classes.push(match predicted.class {
+                Value::String(_) | Value::Bool(_) | Value::Number(_) => predicted.class.clone(),
+                other => Value::from(other.to_string()),
+            });
+            probabilities.push(Value::from(predicted.probability));
+        }
+        Ok(())
+    })?;
     let package = scorer.package;
     let tensor = |name: &str, datatype: &str, data: Vec<Value>| {
         let shape = [rows.len(), 1];

@@ -76,7 +76,8 @@ struct Asked {
 impl Asked {
     fn new() -> Asked {
         let service = Service::new();
-        let openapi = serde_json::from_slice(&service.state.served().openapi).unwrap();
+        let openapi =
+            serde_json::from_slice(service.state.served().openapi(&service.state.options)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Asked { service, runtime, openapi }
     }

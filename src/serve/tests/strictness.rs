@@ -262,7 +262,7 @@ proptest! {
                 prop_assert!((0.5..=120.25).contains(&charge));
             }
             prop_assert!(matches!(row[2], Cell::Number(x) if x == 0.0 || x == 1.0));
-            let known = ["basic", "gold", "plus"].map(|name| Cell::Text(name.to_owned()));
+            let known = ["basic", "gold", "plus"].map(|name| Cell::Text(name.into()));
             prop_assert!(known.contains(&row[3]));
         }
     }

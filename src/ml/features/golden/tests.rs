@@ -14,7 +14,7 @@ fn golden() -> Value {
 fn cells(list: &Value) -> Vec<Cell> {
     let cell = |value: &Value| match value {
         Value::Null => Cell::Missing,
-        Value::String(text) => Cell::Text(text.clone()),
+        Value::String(text) => Cell::Text(text.into()),
         number => Cell::Number(number.as_f64().unwrap()),
     };
     list.as_array().unwrap().iter().map(cell).collect()
@@ -82,7 +82,7 @@ fn categories_are_encoded_as_scikit_learn_does() {
 #[test]
 fn training_rows_are_target_encoded_out_of_fold_as_scikit_learn_does() {
     let golden = golden();
-    let text = |cell: Cell| if let Cell::Text(text) = cell { Some(text) } else { None };
+    let text = |cell: Cell| if let Cell::Text(text) = cell { Some(text.into()) } else { None };
     let texts = cells(&golden["texts"]).into_iter().map(text).collect();
     let table = Table::new(vec![Column::new("x", Values::Text(texts))]).unwrap();
     let folds: Vec<usize> = serde_json::from_value(golden["folds"].clone()).unwrap();

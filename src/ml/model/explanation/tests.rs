@@ -14,7 +14,7 @@ fn golden() -> Vec<Value> {
 fn cells(model: &Model, row: &Value) -> Vec<Cell> {
     let cell = |value: &Value| match value {
         Value::Null => Cell::Missing,
-        Value::String(text) => Cell::Text(text.clone()),
+        Value::String(text) => Cell::Text(text.into()),
         number => Cell::Number(number.as_f64().unwrap()),
     };
     model.features().iter().map(|feature| cell(&row[&feature.name])).collect()

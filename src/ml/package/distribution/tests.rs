@@ -22,7 +22,7 @@ fn schema() -> InputSchema {
 }
 
 fn rows() -> Vec<Vec<Cell>> {
-    let text = |text: String| Cell::Text(text);
+    let text = |text: String| Cell::Text(text.into());
     let row = |i: u32| {
         let age = if i.is_multiple_of(4) { Cell::Missing } else { Cell::Number(f64::from(i % 3)) };
         let plan = if i < 30 { "gold" } else { "basic" };
