@@ -1,7 +1,7 @@
 //! The one way from a checked row to a prediction, whatever door the row came through.
 //!
-//! A view of what predicting needs: the package, the rules and the counters. Every answer is made
-//! here, so that no door can say anything else than another. Knows no request.
+//! A view of what predicting needs: the package, the rules, the counters and the log. Every answer
+//! is made here, so that no door can say anything else than another. Knows no request.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use crate::ml::package::{Package, Prediction};
 use crate::serve::counts::Counts;
 use crate::serve::drift::Drift;
 use crate::serve::errors::{self, Entry, Problem};
+use crate::serve::predictions::Notes;
 use crate::serve::validation::{Row, Validator};
 
 /// What predicting needs.
@@ -21,6 +22,8 @@ pub(crate) struct Scorer<'s> {
     pub(crate) counts: &'s Counts,
     /// Where rows are counted by their values, if they are.
     pub(crate) drift: Option<&'s Drift>,
+    /// Where predictions are noted, if they are.
+    pub(crate) notes: Option<Notes<'s>>,
 }
 
 /// What is answered for one record.
@@ -42,7 +45,7 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl<'s> Scorer<'s> {
-    /// The prediction of a row, which is counted.
+    /// The prediction of a row, which is counted and noted.
     ///
     /// # Errors
     /// When the model's answer is no number.
@@ -57,6 +60,9 @@ impl<'s> Scorer<'s> {
         self.counts.predicted(&prediction);
         if let Some(drift) = self.drift {
             drift.count(row, prediction.probability);
+        }
+        if let Some(notes) = self.notes {
+            notes.take(row, &prediction, self.package.version());
         }
         Ok(prediction)
     }

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::ml::package::Package;
+use crate::serve::canonical::Canonical;
 use crate::serve::counts::{Counters, Counts};
 use crate::serve::drift::Drift;
 use crate::serve::health::Watch;
-use crate::serve::scorer::Scorer;
 use crate::serve::state::Options;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
@@ -20,6 +20,7 @@ use crate::serve::{openapi, page};
 pub(crate) struct Served {
     pub(crate) package: Package,
     pub(crate) validator: Validator,
+    pub(crate) canonical: Canonical,
     pub(crate) watch: Watch,
     pub(crate) page: String,
     pub(crate) openapi: Vec<u8>,
@@ -40,6 +41,7 @@ impl Served {
     ) -> Served {
         Served {
             validator: Validator::new(package.schema(), options.policy),
+            canonical: Canonical::new(package.schema()),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
             openapi: openapi::write(&package, options),
@@ -48,12 +50,6 @@ impl Served {
             since: SystemTime::now(),
             package,
         }
-    }
-
-    /// What predicting needs.
-    pub(crate) fn scorer(&self) -> Scorer<'_> {
-        let Served { package, validator, counts, drift, .. } = self;
-        Scorer { package, validator, counts, drift: drift.as_ref() }
     }
 
     /// The model version.

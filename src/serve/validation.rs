@@ -26,6 +26,8 @@ pub(crate) struct Validator {
 /// A row that the model may see.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Row {
+    /// Which record of the request it is, from 1.
+    pub(crate) number: u64,
     /// One cell per field.
     pub(crate) cells: Vec<Cell>,
     /// What the caller should know of them, at most `MAX_ENTRIES` in all rows of a body.
@@ -187,7 +189,9 @@ impl Check<'_> {
         check: impl Fn(usize, &InputField) -> Result<Taken, Wrong>,
     ) -> bool {
         let validator = self.validator;
-        let mut row = Row { cells: Vec::with_capacity(validator.fields.len()), ..Row::default() };
+        let number = index.map_or(1, |index| index as u64 + 1);
+        let cells = Vec::with_capacity(validator.fields.len());
+        let mut row = Row { number, cells, ..Row::default() };
         for (i, field) in validator.fields.iter().enumerate() {
             match check(i, field) {
                 Ok(Taken { cell, warning }) => {

@@ -43,7 +43,8 @@ pub fn predict(
 ) -> Result<Counts, Failed> {
     let validator = Validator::new(package.schema(), policy);
     let counts = Counters::default().of(package);
-    let scorer = Scorer { package, validator: &validator, counts: &counts, drift: None };
+    let (drift, notes) = (None, None);
+    let scorer = Scorer { package, validator: &validator, counts: &counts, drift, notes };
     let mut batch = Batch::new(wanted);
     let (mut bytes, mut out) = (vec![0; STEP], Vec::new());
     let header = |problem: crate::serve::errors::Problem| {
