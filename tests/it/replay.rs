@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::lab::Lab;
 use crate::predictions::{ask, files, logging, record, replayed, stop};
+use crate::service::Service;
 use crate::small;
 use crate::turns::LEARNERS;
 
@@ -94,7 +95,17 @@ fn what_a_service_logs_by_any_door_is_predicted_again_bit_by_bit() {
     let mut n_asked = 0;
     for range in ["warn", "clip"] {
         // The second service goes on where the first one stopped.
-        let service = logging(&lab, package, &["--predictions-input", "--range", range]);
+        let service = match range {
+            "warn" => logging(&lab, package, &["--predictions-input", "--range=warn"]),
+            // As a stage or a profile sets it.
+            _ => Service::launch(lab.command(&[
+                "serve",
+                "--set=serve.port=0",
+                "--set=serve.predictions=log",
+                "--set=serve.predictions_input=true",
+                "--set=serve.range=clip",
+            ])),
+        };
         let list = Value::from(records.clone()).to_string();
         let lines: Vec<String> = records.iter().map(Value::to_string).collect();
         let data: Vec<Vec<Value>> = (0..records.len())
@@ -212,7 +223,7 @@ fn a_log_of_any_size_is_predicted_again_in_a_bounded_memory() {
     let text = lab.read("log/predictions-00000001.jsonl");
     lab.write("log/predictions-00000002.jsonl", &text.repeat(400));
     let large = memory(&lab, &args);
-    let n_mib = text.len() * 400 >> 20;
+    let n_mib = (text.len() * 400) >> 20;
     assert!(n_mib > 24, "{n_mib} MiB");
     assert!(large < small + (8 << 10), "{small} kB, then {large} kB for {n_mib} MiB");
 }

@@ -87,14 +87,14 @@ impl Rotating {
     pub(crate) fn open(bounds: Bounds) -> Result<Rotating, Unopened> {
         DirBuilder::new().recursive(true).mode(0o700).create(&bounds.dir)?;
         let lock = bounds.dir.join(format!("{}.lock", bounds.stem));
-        let lock = OpenOptions::new().write(true).create(true).mode(0o600).open(lock)?;
+        let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(lock)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Unopened::Busy,
             TryLockError::Error(error) => Unopened::Io(error),
         })?;
         let number = numbered(&bounds.dir, bounds.stem)?.last().map_or(1, |(number, _)| *number);
         let mut rotating = Rotating { bounds, _lock: lock, number, newest: None };
-        rotating.newest = Some(Newest::open(&rotating.path())?);
+        rotating.make_room(0)?;
         Ok(rotating)
     }
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{GOOD, Service, header, with};
-use crate::ml::package::tests::small_package;
+use crate::ml::package::Package;
+use crate::ml::package::tests::{small_package, small_package_of};
 use crate::serve::policy::{Policy, Range};
 use crate::serve::predictions::{Logging, Predictions};
 use crate::serve::state::Options;
@@ -147,4 +148,19 @@ fn metrics_count_what_is_logged_and_are_silent_without_a_log() {
     }
     let silent = crate::serve::exposition::write(&Service::new().state);
     assert!(!silent.contains("prediction_log"));
+}
+
+#[test]
+fn a_line_names_the_version_that_predicted_it() {
+    let logged = Logged::new(false, Policy::default());
+    let first = logged.service.post(GOOD).1;
+    let other = small_package_of(3.0);
+    let package = Package::load(other.path()).unwrap();
+    logged.service.state.swap(package, other.path().to_owned());
+    let second = logged.service.post(GOOD).1;
+    assert_ne!(first["model_version"], second["model_version"]);
+    for (line, answer) in logged.lines().iter().zip([first, second]) {
+        assert_eq!(line["model_version"], answer["model_version"]);
+        assert_eq!(line["probability"], answer["probability"]);
+    }
 }
