@@ -2,6 +2,7 @@
 
 mod access;
 mod limits;
+mod predictions;
 mod service;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::Access;
 pub use limits::Limits;
+pub use predictions::Predictions;
 pub use service::{Extra, Policy, Predict, Range, Records, Serve, Which};
 
 const EXAMPLES: &str = "\

@@ -128,6 +128,15 @@ impl<'a> Room<'a> {
         Ok(command)
     }
 
+    /// The product with a log of its predictions, up to its port.
+    fn logging(&self, dir: &str, flags: &[&str]) -> anyhow::Result<Vec<OsString>> {
+        let mut command = self.product(Some("logistic"))?;
+        let given: [OsString; 2] = ["--predictions".into(), self.dir.join(dir).into()];
+        // Behind the verb.
+        command.splice(2..2, given.into_iter().chain(flags.iter().map(OsString::from)));
+        Ok(command)
+    }
+
     /// uvicorn with an application, up to its port.
     fn uvicorn(&self, app: &str, flags: &[&str]) -> anyhow::Result<Vec<OsString>> {
         let mut command = vec![self.python(false)?.join("bin/uvicorn").into(), app.into()];
@@ -222,6 +231,14 @@ impl Started {
             "pipeline" => {
                 let command = room.product(Some("logistic"));
                 with("the product, logistic regression", command, ready, Paths::STRICT)
+            }
+            "logged" => {
+                let command = room.logging("logged", &[]);
+                with("`pipeline` with a log of predictions", command, ready, Paths::STRICT)
+            }
+            "recorded" => {
+                let command = room.logging("recorded", &["--predictions-input"]);
+                with("the same, records included", command, ready, Paths::STRICT)
             }
             "forest" => {
                 with("the product, the forest it ships", room.product(None), ready, Paths::STRICT)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Access, Limits};
+use super::{Access, Limits, Predictions};
 
 /// `pipeline serve`
 #[derive(Clone, Debug, Args)]
@@ -29,6 +29,9 @@ pub struct Serve {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// The log of predictions.
+    #[command(flatten)]
+    pub predictions: Predictions,
     /// Parameters of the stage.
     #[command(flatten)]
     pub limits: Limits,
@@ -84,19 +87,26 @@ pub enum Extra {
 #[derive(Clone, Debug, Args)]
 pub struct Predict {
     /// The records: CSV, JSON lines or Parquet; `-` reads CSV or JSON lines from stdin
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "replay", conflicts_with = "replay")]
+    pub file: Option<PathBuf>,
+    /// Predict again what a service has logged with its records (a directory, or files of one), and
+    /// compare; `--output jsonl` writes each row with what was said and what is said now
+    #[arg(long, value_name = "LOG", num_args = 1..)]
+    pub replay: Vec<PathBuf>,
+    /// End with 3 when a row that is predicted again has other bits, or is refused
+    #[arg(long, requires = "replay")]
+    pub exit_code: bool,
     /// Which package.
     #[command(flatten)]
     pub which: Which,
     /// How the records are written [default: by the file's name; CSV from stdin]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "replay")]
     pub input: Option<Records>,
     /// How predictions are written [default: CSV for CSV, else JSON lines]
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Records>,
     /// Also say what each field adds to a prediction; only in JSON lines
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replay")]
     pub explain: bool,
     /// How strict it is.
     #[command(flatten)]

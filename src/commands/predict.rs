@@ -12,6 +12,7 @@ use engine::error::ExitCode;
 use serde_json::Value;
 
 use super::ended;
+use super::replay;
 use super::serve::{Chosen, checked, chosen, lay, unservable};
 use crate::cli::{Global, Predict as Args, Records};
 use crate::ml::cell::Cell;
@@ -27,11 +28,12 @@ pub(super) fn predict(
     args: &Args,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
+    let Some(file) = &args.file else { return replay::replay(global, args, terminal) };
     let Chosen { mut values, dir, .. } = chosen(global, &args.which)?;
     lay(&args.policy, &mut values);
     let params = checked(values)?;
     let package = Package::load(&dir).map_err(|error| unservable(&dir, &error))?;
-    let (input, mut reader) = opened(args)?;
+    let (input, mut reader) = opened(file, args.input.map(format))?;
     let output = args.output.map_or(input, format);
     if args.explain && output == Format::Csv {
         let message = "CSV cannot hold explanations\nhint: `--output jsonl` can";
@@ -48,10 +50,10 @@ pub(super) fn predict(
             return Ok(ExitCode::Ok);
         }
         Err(Failed::Io(error)) => {
-            return Err(error).with_context(|| format!("cannot predict `{}`", args.file.display()));
+            return Err(error).with_context(|| format!("cannot predict `{}`", file.display()));
         }
         Err(Failed::Header(sentences)) => {
-            let name = args.file.display();
+            let name = file.display();
             let hint = "`--extra ignore` passes over fields that the model does not know";
             let message = format!("`{name}`: {}\nhint: {hint}", sentences.join("; "));
             return Err(ended(ExitCode::Usage, message));
@@ -75,27 +77,26 @@ fn format(records: Records) -> Format {
 }
 
 /// The records as text, and how they are written.
-fn opened(args: &Args) -> anyhow::Result<(Format, Box<dyn Read>)> {
-    let given = args.input.map(format);
-    if args.file == Path::new("-") {
+fn opened(path: &Path, given: Option<Format>) -> anyhow::Result<(Format, Box<dyn Read>)> {
+    if path == Path::new("-") {
         return Ok((given.unwrap_or(Format::Csv), Box::new(io::stdin().lock())));
     }
-    let name = args.file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let by_name = match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("csv") => Some(Format::Csv),
         Some("jsonl" | "ndjson") => Some(Format::JsonLines),
         _ => None,
     };
-    if !args.file.exists() {
-        let message = format!("`{}` is not there", args.file.display());
+    if !path.exists() {
+        let message = format!("`{}` is not there", path.display());
         return Err(ended(ExitCode::Missing, message));
     }
     if let Some(format) = given.or(by_name) {
-        let file = File::open(&args.file);
-        let file = file.with_context(|| format!("cannot read `{}`", args.file.display()))?;
+        let file = File::open(path);
+        let file = file.with_context(|| format!("cannot read `{}`", path.display()))?;
         return Ok((format, Box::new(file)));
     }
-    let table = table_file::read(&args.file);
+    let table = table_file::read(path);
     let table = table.map_err(|error| ended(ExitCode::Usage, format!("{error:#}")))?;
     Ok((Format::JsonLines, Box::new(Lines { table, row: 0, line: Vec::new(), at: 0 })))
 }
@@ -134,7 +135,7 @@ fn record(table: &Table, row: usize) -> Value {
 }
 
 /// Where predictions go.
-struct Results<'t>(&'t Terminal);
+pub(super) struct Results<'t>(pub(super) &'t Terminal);
 
 impl Write for Results<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -22,6 +22,7 @@ use super::access;
 use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
 use super::notify::{READY, RELOADING, STOPPING, notify};
+use super::predictions;
 use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
@@ -46,6 +47,7 @@ pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow
     values.extend(args.host.map(|host| ("host".to_owned(), host.to_string().into())));
     values.extend(args.port.map(|port| ("port".to_owned(), port.into())));
     values.extend(args.access.given());
+    values.extend(args.predictions.given());
     values.extend(args.limits.given());
     lay(&args.policy, &mut values);
     let follow = Follow::new(Following { followed, terminal: *terminal });
@@ -201,6 +203,8 @@ fn listen(
     let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
     let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
     let access = access::open(&params.access, terminal)?;
+    let logging = params.predictions.logging();
+    let predictions = logging.map(|logging| predictions::open(logging, terminal)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cut = runtime.block_on(async {
         let (listener, place) = place(params).await?;
@@ -221,12 +225,17 @@ fn listen(
         let admin = params.admin;
         let drift_window = params.drift_window();
         let options = Options { max_body_bytes, policy, drift_window, ..Options::default() };
-        let options = Options { routes, admin, access, ..options };
+        let options =
+            Options { routes, admin, access, predictions: predictions.clone(), ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
         let options = Options { log: log.clone(), ..params.limits.lay(options) };
+        let drain_timeout = options.drain_timeout;
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
             log.flush(FLUSH);
+        }
+        if let Some(predictions) = predictions {
+            predictions::close(&predictions, drain_timeout, terminal);
         }
         anyhow::Ok(cut)
     })?;

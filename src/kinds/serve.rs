@@ -5,6 +5,7 @@
 
 pub mod access;
 mod limits;
+mod predictions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +51,9 @@ pub struct Params {
     /// Who may ask, how often, and by which way.
     #[serde(flatten)]
     pub access: access::Params,
+    /// Whether predictions are logged, and how much of that is kept.
+    #[serde(flatten)]
+    pub predictions: predictions::Params,
     /// How many hours of the past `/drift` tells of.
     pub drift_window: f64,
     /// What clients may hold, and for how long.
@@ -156,6 +160,7 @@ impl Kind for Serve {
             "whether `POST /admin/reload`, from this machine, has the service look at once for \
              another package; it looks by itself every half second",
         ));
+        params.extend(predictions::declared());
         params.extend(access::declared());
         params.push(Param::new(
             "drift_window",
@@ -180,6 +185,7 @@ impl Kind for Serve {
             let message = format!("`{wrong}` is no permissions: octal digits up to 777");
             complaints.push(Complaint::about("socket_mode", message));
         }
+        complaints.extend(predictions::check(params));
         complaints.extend(access::check(params));
         complaints
     }

@@ -153,6 +153,12 @@ fn load(text: &mut Text, state: &State) {
         let help = "Lines of the log that were dropped because its reader is slow.";
         text.single("log_lines_dropped_total", "counter", help, log.dropped());
     }
+    if let Some(log) = &state.options.predictions {
+        let name = "prediction_log_records_total";
+        text.metric(name, "counter", "Predictions that are in their log, or should be.");
+        text.sample(name, &[("outcome", "written")], log.written());
+        text.sample(name, &[("outcome", "dropped")], log.dropped());
+    }
     let draining = u8::from(state.is_draining());
     text.single("draining", "gauge", "Whether the service is stopping.", draining);
 }

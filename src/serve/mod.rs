@@ -8,7 +8,9 @@
 //! and `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts
 //! for `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is
 //! the one shape of every refusal, `problem_json` another one, `refusal` those that come before
-//! the routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
+//! the routes, and `answer` what leaves. `answering` is what answers one request: it notes
+//! `predictions`, in a `canonical` text, in a `journal` on the disk, which `replay` reads.
+//! `served` is the package that answers, which `follow` may
 //! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of
 //! it, `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi`
 //! tell people and programs how to ask. Knows `ml::package` and no stage, table or engine. It
@@ -19,8 +21,10 @@ mod accept;
 mod access;
 mod admin;
 mod answer;
+mod answering;
 mod batch;
 mod body;
+mod canonical;
 mod complaint;
 mod connection;
 mod connections;
@@ -35,6 +39,7 @@ mod follow;
 mod framing;
 mod guard;
 mod health;
+mod journal;
 mod limits;
 mod listen;
 mod log;
@@ -43,9 +48,11 @@ mod openapi;
 mod page;
 mod policy;
 mod predict;
+mod predictions;
 mod problem_json;
 mod query;
 mod refusal;
+mod replay;
 mod requests;
 mod resource;
 mod routes;
@@ -64,10 +71,14 @@ pub use access::{
 pub use batch::offline::{Failed, predict};
 pub use batch::{Counts, Format, Wanted};
 pub use follow::{Follow, News, Reload, Source};
+pub use journal::News as JournalNews;
+pub use journal::rotating::Unopened;
 pub use limits::Limits;
 pub use listen::{Listener, Socket};
 pub use log::{Format as LogFormat, Log};
 pub use policy::{Extra, Policy, Range};
+pub use predictions::{Logging, Predictions};
+pub use replay::{Compared, Reason, Replay, Report as Replayed, Unread};
 pub use running::run;
 pub use state::{Options, Routes};
 

@@ -17,6 +17,7 @@ use warp::{Buf, Filter, Rejection, Stream};
 
 use crate::serve::accept;
 use crate::serve::answer::{self, Answer, Content, HTML, JSON, REQUEST_ID};
+use crate::serve::answering::Answering;
 use crate::serve::batch::{Answers, Format, Wanted};
 use crate::serve::body::{self, MediaType};
 use crate::serve::doors::{invocations, v2};
@@ -71,7 +72,7 @@ where
 {
     let id = request_id(state, head.headers.get(REQUEST_ID));
     // The one that answers from here to the end, whatever is taken up meanwhile.
-    let served = state.served();
+    let served = Answering::new(state, &id);
     let path = head.path.as_str();
     let resource = Resource::of(path, &state.options.routes, &served.package);
     let answer = answer(state, &served, head, resource, body).await.unwrap_or_else(|problem| {
@@ -84,7 +85,7 @@ where
 
 async fn answer<S, B>(
     state: &Arc<State>,
-    served: &Arc<Served>,
+    served: &Answering,
     head: &Head,
     resource: Option<Resource>,
     body: S,
@@ -126,7 +127,7 @@ where
             guarded(|| Ok(Answer::new(JSON, v2::infer(served.scorer(), &body)?)))
         }
         _ => {
-            let (state, served) = (Arc::clone(state), Arc::clone(served));
+            let (state, served) = (Arc::clone(state), served.clone());
             // A probe looks at files, which may block. A panic comes back as an error.
             let read = tokio::task::spawn_blocking(move || get(&state, &served, resource));
             read.await.map_err(|_| Problem::internal())
@@ -136,8 +137,8 @@ where
 
 /// The answer of `/predict`. Explanations may take long, so they are worked out where that holds
 /// no other request up.
-async fn predicted(served: &Arc<Served>, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
-    let served = Arc::clone(served);
+async fn predicted(served: &Answering, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
+    let served = served.clone();
     let work = move || guarded(|| Ok(Answer::new(JSON, predict(served.scorer(), &body, query)?)));
     if !query.explain {
         return work();
@@ -147,7 +148,7 @@ async fn predicted(served: &Arc<Served>, body: Vec<u8>, query: Query) -> Result<
 
 /// The answer of `/predict/batch`: a stream, once the header was right.
 async fn batch<S, B>(
-    served: &Arc<Served>,
+    served: &Answering,
     options: &Options,
     head: &Head,
     body: S,
@@ -176,14 +177,14 @@ where
     }
     let max_record_bytes = usize::try_from(options.max_body_bytes).unwrap_or(usize::MAX);
     let wanted = Wanted { input, output, explain, max_record_bytes };
-    let answers = Answers::begin(Arc::clone(served), options.body_timeout, wanted, body).await?;
+    let answers = Answers::begin(served.clone(), options.body_timeout, wanted, body).await?;
     let content = Content::Stream(warp::reply::stream(answers).into_response());
     Ok(Answer { content, ..Answer::new(output.media_type(), Vec::new()) })
 }
 
 /// The answer of `/invocations`.
 fn invoked(
-    served: &Served,
+    served: &Answering,
     headers: &HeaderMap,
     media_type: MediaType,
     body: &[u8],

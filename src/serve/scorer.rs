@@ -1,7 +1,7 @@
 //! The one way from a checked row to a prediction, whatever door the row came through.
 //!
-//! A view of what predicting needs: the package, the rules and the counters. Every answer is made
-//! here, so that no door can say anything else than another. Knows no request.
+//! A view of what predicting needs: the package, the rules, the counters and the log. Every answer
+//! is made here, so that no door can say anything else than another. Knows no request.
 
 use std::cell::RefCell;
 
@@ -13,6 +13,7 @@ use crate::ml::package::{Package, Prediction};
 use crate::serve::counts::Counts;
 use crate::serve::drift::{Apart, Drift};
 use crate::serve::errors::{self, Entry, Problem};
+use crate::serve::predictions::Notes;
 use crate::serve::validation::{Row, Validator};
 
 /// What predicting needs.
@@ -25,6 +26,8 @@ pub(crate) struct Scorer<'s> {
     pub(crate) drift: Option<&'s Drift>,
     /// What they share while they are many.
     pub(crate) shared: Option<&'s Shared<'s>>,
+    /// Where predictions are noted, if they are.
+    pub(crate) notes: Option<Notes<'s>>,
 }
 
 /// What the predictions of one request share.
@@ -59,7 +62,7 @@ impl<'s> Scorer<'s> {
         predict(Scorer { shared: Some(&shared), ..self })
     }
 
-    /// The prediction of a row, which is counted.
+    /// The prediction of a row, which is counted and noted.
     ///
     /// # Errors
     /// When the model's answer is no number.
@@ -82,6 +85,9 @@ impl<'s> Scorer<'s> {
             (Some(apart), _) => apart.count(row, prediction.probability),
             (None, Some(drift)) => drift.count(row, prediction.probability),
             (None, None) => {}
+        }
+        if let Some(notes) = self.notes {
+            notes.take(row, &prediction, self.package.version());
         }
         Ok(prediction)
     }

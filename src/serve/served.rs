@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::ml::package::Package;
+use crate::serve::canonical::Canonical;
 use crate::serve::counts::{Counters, Counts};
 use crate::serve::drift::Drift;
 use crate::serve::health::Watch;
-use crate::serve::scorer::Scorer;
 use crate::serve::state::Options;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
@@ -21,6 +21,7 @@ use crate::serve::{openapi, page};
 pub(crate) struct Served {
     pub(crate) package: Package,
     pub(crate) validator: Validator,
+    pub(crate) canonical: Canonical,
     pub(crate) watch: Watch,
     pub(crate) page: String,
     openapi: OnceLock<Vec<u8>>,
@@ -41,6 +42,7 @@ impl Served {
     ) -> Served {
         Served {
             validator: Validator::new(package.schema(), options.policy),
+            canonical: Canonical::new(package.schema()),
             watch: Watch::new(dir, &package),
             page: page::write(&package),
             openapi: OnceLock::new(),
@@ -51,12 +53,6 @@ impl Served {
             since: SystemTime::now(),
             package,
         }
-    }
-
-    /// What predicting needs.
-    pub(crate) fn scorer(&self) -> Scorer<'_> {
-        let Served { package, validator, counts, drift, .. } = self;
-        Scorer { package, validator, counts, drift: drift.as_ref(), shared: None }
     }
 
     /// The description for programs. Made when it is first asked for: while it is made, it takes more

@@ -21,6 +21,7 @@ use crate::serve::limits::Limits;
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
+use crate::serve::predictions::Predictions;
 use crate::serve::served::Served;
 
 /// What the operator may set.
@@ -44,6 +45,8 @@ pub struct Options {
     pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
+    /// Where predictions are logged; nowhere unless it is given.
+    pub predictions: Option<Predictions>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
     /// How much of the past `/drift` tells of.
@@ -73,6 +76,7 @@ impl Default for Options {
             limits: Limits::default(),
             access: Access::default(),
             log: None,
+            predictions: None,
             policy: Policy::default(),
             drift_window: Duration::from_hours(24),
             routes: Routes::default(),

@@ -26,6 +26,8 @@ pub(crate) struct Validator {
 /// A row that the model may see.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Row {
+    /// Which record of the request it is, from 1.
+    pub(crate) number: u64,
     /// One cell per field.
     pub(crate) cells: Vec<Cell>,
     /// Per field where its cell stands among its categories, if it does.
@@ -205,9 +207,10 @@ impl Check<'_> {
         check: impl Fn(usize, &InputField, &mut Row) -> Result<Warning, Wrong>,
     ) -> bool {
         let validator = self.validator;
+        let number = index.map_or(1, |index| index as u64 + 1);
         let n_fields = validator.fields.len();
         let (cells, places) = (Vec::with_capacity(n_fields), Vec::with_capacity(n_fields));
-        let mut row = Row { cells, places, ..Row::default() };
+        let mut row = Row { number, cells, places, ..Row::default() };
         for (i, field) in validator.fields.iter().enumerate() {
             match check(i, field, &mut row) {
                 Ok(None) => {}

@@ -19,7 +19,7 @@ use crate::serve::scorer::Scorer;
 use crate::serve::validation::{Row, Rows};
 
 pub(crate) use columns::Columns;
-use splitter::{Found, Splitter};
+pub(crate) use splitter::{Found, Splitter};
 pub(crate) use stream::Answers;
 use writer::Outcome;
 pub(crate) use writer::csv_value;
@@ -194,7 +194,7 @@ impl Batch {
                 }
             },
         };
-        scorer.answer(row, self.wanted.explain)
+        scorer.answer(Row { number: self.counts.records, ..row }, self.wanted.explain)
     }
 }
 

@@ -44,7 +44,8 @@ pub fn predict(
     let validator = Validator::new(package.schema(), policy);
     let counts = Counters::default().of(package);
     let (validator, counts) = (&validator, &counts);
-    let scorer = Scorer { package, validator, counts, drift: None, shared: None };
+    let (drift, shared, notes) = (None, None, None);
+    let scorer = Scorer { package, validator, counts, drift, shared, notes };
     let mut batch = Batch::new(wanted);
     let (mut bytes, mut out) = (vec![0; STEP], Vec::new());
     let header = |problem: crate::serve::errors::Problem| {

@@ -6,7 +6,7 @@
 
 /// Cuts a stream into records.
 #[derive(Default)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     record: Vec<u8>,
     max_len: usize,
     has_quotes: bool,
@@ -16,7 +16,7 @@ pub(super) struct Splitter {
 
 /// What a stream has next.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found<'s> {
+pub(crate) enum Found<'s> {
     /// A record, its line break included.
     Whole(&'s [u8]),
     /// A record that was longer than the limit and is gone.
@@ -25,13 +25,13 @@ pub(super) enum Found<'s> {
 
 impl Splitter {
     /// A splitter of records of at most `max_len` bytes, with or without quoted fields.
-    pub(super) fn new(max_len: usize, has_quotes: bool) -> Splitter {
+    pub(crate) fn new(max_len: usize, has_quotes: bool) -> Splitter {
         let record = Vec::new();
         Splitter { record, max_len, has_quotes, in_quotes: false, is_skipping: false }
     }
 
     /// Takes from `chunk` up to the end of the record; `None` when that is not in it.
-    pub(super) fn next(&mut self, chunk: &mut &[u8]) -> Option<Found<'_>> {
+    pub(crate) fn next(&mut self, chunk: &mut &[u8]) -> Option<Found<'_>> {
         if !self.in_quotes && !self.is_skipping && self.record.ends_with(b"\n") {
             self.record.clear();
         }
@@ -51,7 +51,7 @@ impl Splitter {
     }
 
     /// What is left when the stream ends without a line break.
-    pub(super) fn rest(&mut self) -> Option<Found<'_>> {
+    pub(crate) fn rest(&mut self) -> Option<Found<'_>> {
         let is_open = std::mem::take(&mut self.in_quotes);
         if std::mem::take(&mut self.is_skipping) {
             return Some(Found::TooLong);

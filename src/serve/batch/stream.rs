@@ -9,7 +9,6 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use warp::hyper::body::Bytes;
 use warp::{Buf, Stream};
 
 use super::{Batch, Wanted};
+use crate::serve::answering::Answering;
 use crate::serve::errors::Problem;
-use crate::serve::served::Served;
 
 /// How many bytes are taken at once: other requests wait no longer than these take.
 const STEP: usize = 16 << 10;
@@ -41,7 +40,7 @@ impl std::error::Error for Broken {}
 
 /// The answers to the records of a body, as bytes.
 pub(crate) struct Answers<S, B> {
-    served: Arc<Served>,
+    answering: Answering,
     batch: Batch,
     body: Pin<Box<S>>,
     /// The part of the body that is being taken.
@@ -67,7 +66,7 @@ where
     /// # Errors
     /// 400 or 422 for the header, 408 or 400 when it did not arrive.
     pub(crate) async fn begin(
-        served: Arc<Served>,
+        answering: Answering,
         timeout: Duration,
         wanted: Wanted,
         body: S,
@@ -82,7 +81,7 @@ where
             is_waiting: false,
             step: if wanted.explain { EXPLAINED_STEP } else { STEP },
             is_done: false,
-            served,
+            answering,
         };
         while answers.batch.awaits_header() && !answers.is_done {
             std::future::poll_fn(|cx| answers.advance(cx)).await.map_err(|stop| match stop {
@@ -99,8 +98,8 @@ where
         if let Some(part) = self.part.as_mut().filter(|part| part.has_remaining()) {
             let chunk = part.chunk();
             let bytes = &chunk[..chunk.len().min(self.step)];
-            let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
-            let pushed = guarded(|| batch.push(served.scorer(), bytes, out));
+            let (answering, batch, out) = (&self.answering, &mut self.batch, &mut self.out);
+            let pushed = guarded(|| batch.push(answering.scorer(), bytes, out));
             return Poll::Ready(pushed.map(|n| part.advance(n)));
         }
         match self.body.as_mut().poll_next(cx) {
@@ -112,8 +111,8 @@ where
             Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Stop::Interrupted)),
             Poll::Ready(None) => {
                 self.is_done = true;
-                let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
-                Poll::Ready(guarded(|| batch.finish(served.scorer(), out)))
+                let (answering, batch, out) = (&self.answering, &mut self.batch, &mut self.out);
+                Poll::Ready(guarded(|| batch.finish(answering.scorer(), out)))
             }
             Poll::Pending => {
                 // Counted from here: before, it was perhaps the client that was waited for.

@@ -10,6 +10,7 @@ mod drift;
 mod explain;
 mod hostile;
 mod policy;
+mod predictions;
 mod routes;
 mod socket;
 mod strictness;
