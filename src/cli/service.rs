@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Access, Limits};
+use super::{Access, Limits, Shadow};
 
 /// `pipeline serve`
 #[derive(Clone, Debug, Args)]
@@ -29,6 +29,9 @@ pub struct Serve {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// What scores beside it.
+    #[command(flatten)]
+    pub shadow: Shadow,
     /// Parameters of the stage.
     #[command(flatten)]
     pub limits: Limits,

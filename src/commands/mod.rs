@@ -19,6 +19,7 @@ mod recall;
 mod rollback;
 mod run;
 mod serve;
+mod shadow;
 mod show;
 mod status;
 mod suite;

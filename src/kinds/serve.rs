@@ -5,6 +5,7 @@
 
 pub mod access;
 mod limits;
+pub mod shadow;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +56,9 @@ pub struct Params {
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
+    /// What scores beside the package that answers.
+    #[serde(flatten)]
+    pub shadow: shadow::Params,
 }
 
 impl Params {
@@ -164,6 +168,7 @@ impl Kind for Serve {
             "how many hours of the past `/drift` tells of; they are forgotten a 24th at a time",
         ));
         params.extend(limits::declared());
+        params.extend(shadow::declared());
         Type::Record(params)
     }
 
@@ -181,6 +186,7 @@ impl Kind for Serve {
             complaints.push(Complaint::about("socket_mode", message));
         }
         complaints.extend(access::check(params));
+        complaints.extend(shadow::check(params));
         complaints
     }
 

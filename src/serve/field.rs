@@ -24,6 +24,8 @@ pub(crate) struct Taken {
     pub(crate) cell: Cell,
     /// What the caller should know of it.
     pub(crate) warning: Option<Box<Entry>>,
+    /// The number that came, where the model sees another one.
+    pub(crate) clipped: Option<f64>,
 }
 
 /// What is wrong with a value.
@@ -36,7 +38,7 @@ pub(crate) enum Wrong {
 
 impl From<Cell> for Taken {
     fn from(cell: Cell) -> Taken {
-        Taken { cell, warning: None }
+        Taken { cell, warning: None, clipped: None }
     }
 }
 
@@ -206,7 +208,8 @@ fn checked(
             Range::Clip => {
                 let used = x.max(field.min.unwrap_or(x)).min(field.max.unwrap_or(x));
                 let warning = complaint::clipped(field, used, outside());
-                return Ok(Taken { cell: Cell::Number(used), warning: Some(Box::new(warning)) });
+                let (cell, warning) = (Cell::Number(used), Some(Box::new(warning)));
+                return Ok(Taken { cell, warning, clipped: Some(x) });
             }
         }
     }

@@ -26,7 +26,9 @@ use crate::serve::health::Report;
 use crate::serve::predict::predict;
 use crate::serve::query::Query;
 use crate::serve::resource::{self, KNOWN, Resource};
+use crate::serve::scorer::Scorer;
 use crate::serve::served::Served;
+use crate::serve::shadow;
 use crate::serve::state::{Options, State};
 
 /// The longest request id that is repeated.
@@ -74,7 +76,8 @@ where
     let served = state.served();
     let path = head.path.as_str();
     let resource = Resource::of(path, &state.options.routes, &served.package);
-    let answer = answer(state, &served, head, resource, body).await.unwrap_or_else(|problem| {
+    let answered = answer(state, &served, head, resource, &id, body).await;
+    let answer = answered.unwrap_or_else(|problem| {
         served.counts.refused(&problem);
         let tongue = resource::tongue(path, resource);
         Answer::problem(&problem, tongue, &head.headers, served.version(), &id)
@@ -87,6 +90,7 @@ async fn answer<S, B>(
     served: &Arc<Served>,
     head: &Head,
     resource: Option<Resource>,
+    id: &str,
     body: S,
 ) -> Result<Answer, Problem>
 where
@@ -108,14 +112,14 @@ where
             let query = Query::read(&head.query)?;
             expect(headers, &[MediaType::Json], JSON)?;
             let body = body::read(state, headers, body).await?;
-            predicted(served, body, query).await
+            predicted(served, id, body, query).await
         }
-        Resource::Batch => batch(served, &state.options, head, body).await,
+        Resource::Batch => batch(served, &state.options, head, id, body).await,
         Resource::Invocations => {
             let takes = [MediaType::Json, MediaType::Csv];
             let media_type = expect(headers, &takes, "application/json or text/csv")?;
             let body = body::read(state, headers, body).await?;
-            guarded(|| invoked(served, headers, media_type, &body))
+            guarded(|| invoked(served.scorer(id), headers, media_type, &body))
         }
         Resource::V2Infer => {
             if headers.contains_key("inference-header-content-length") {
@@ -123,8 +127,9 @@ where
             }
             // Clients of this protocol send no type, or `application/octet-stream`.
             let body = body::read(state, headers, body).await?;
-            guarded(|| Ok(Answer::new(JSON, v2::infer(served.scorer(), &body)?)))
+            guarded(|| Ok(Answer::new(JSON, v2::infer(served.scorer(id), &body)?)))
         }
+        Resource::Shadow => shadow::report::answer(state.options.shadow.as_ref()),
         _ => {
             let (state, served) = (Arc::clone(state), Arc::clone(served));
             // A probe looks at files, which may block. A panic comes back as an error.
@@ -136,13 +141,21 @@ where
 
 /// The answer of `/predict`. Explanations may take long, so they are worked out where that holds
 /// no other request up.
-async fn predicted(served: &Arc<Served>, body: Vec<u8>, query: Query) -> Result<Answer, Problem> {
-    let served = Arc::clone(served);
-    let work = move || guarded(|| Ok(Answer::new(JSON, predict(served.scorer(), &body, query)?)));
+async fn predicted(
+    served: &Arc<Served>,
+    id: &str,
+    body: Vec<u8>,
+    query: Query,
+) -> Result<Answer, Problem> {
+    let work = move |served: &Served, id: &str| {
+        guarded(|| Ok(Answer::new(JSON, predict(served.scorer(id), &body, query)?)))
+    };
     if !query.explain {
-        return work();
+        return work(served, id);
     }
-    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?
+    let (served, id) = (Arc::clone(served), id.to_owned());
+    let explained = tokio::task::spawn_blocking(move || work(&served, &id)).await;
+    explained.map_err(|_| Problem::internal())?
 }
 
 /// The answer of `/predict/batch`: a stream, once the header was right.
@@ -150,6 +163,7 @@ async fn batch<S, B>(
     served: &Arc<Served>,
     options: &Options,
     head: &Head,
+    id: &str,
     body: S,
 ) -> Result<Answer, Problem>
 where
@@ -176,19 +190,19 @@ where
     }
     let max_record_bytes = usize::try_from(options.max_body_bytes).unwrap_or(usize::MAX);
     let wanted = Wanted { input, output, explain, max_record_bytes };
-    let answers = Answers::begin(Arc::clone(served), options.body_timeout, wanted, body).await?;
+    let (served, id) = (Arc::clone(served), id.to_owned());
+    let answers = Answers::begin(served, id, options.body_timeout, wanted, body).await?;
     let content = Content::Stream(warp::reply::stream(answers).into_response());
     Ok(Answer { content, ..Answer::new(output.media_type(), Vec::new()) })
 }
 
 /// The answer of `/invocations`.
 fn invoked(
-    served: &Served,
+    scorer: Scorer<'_>,
     headers: &HeaderMap,
     media_type: MediaType,
     body: &[u8],
 ) -> Result<Answer, Problem> {
-    let scorer = served.scorer();
     if media_type != MediaType::Csv {
         return Ok(Answer::new(JSON, invocations::json(scorer, body)?));
     }

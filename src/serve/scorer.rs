@@ -11,6 +11,7 @@ use crate::ml::package::{Package, Prediction};
 use crate::serve::counts::Counts;
 use crate::serve::drift::Drift;
 use crate::serve::errors::{self, Entry, Problem};
+use crate::serve::shadow::Tap;
 use crate::serve::validation::{Row, Validator};
 
 /// What predicting needs.
@@ -21,6 +22,10 @@ pub(crate) struct Scorer<'s> {
     pub(crate) counts: &'s Counts,
     /// Where rows are counted by their values, if they are.
     pub(crate) drift: Option<&'s Drift>,
+    /// Where rows go that a challenger is to score, too, if there is one.
+    pub(crate) tap: Option<&'s Tap>,
+    /// The id of the request whose rows they are.
+    pub(crate) request_id: &'s str,
 }
 
 /// What is answered for one record.
@@ -57,6 +62,9 @@ impl<'s> Scorer<'s> {
         self.counts.predicted(&prediction);
         if let Some(drift) = self.drift {
             drift.count(row, prediction.probability);
+        }
+        if let Some(tap) = self.tap {
+            tap.offer(row, &prediction, self.request_id);
         }
         Ok(prediction)
     }

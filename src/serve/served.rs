@@ -12,6 +12,7 @@ use crate::serve::counts::{Counters, Counts};
 use crate::serve::drift::Drift;
 use crate::serve::health::Watch;
 use crate::serve::scorer::Scorer;
+use crate::serve::shadow::Tap;
 use crate::serve::state::Options;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
@@ -26,6 +27,8 @@ pub(crate) struct Served {
     pub(crate) counts: Counts,
     /// `None` when the package has nothing to compare with.
     pub(crate) drift: Option<Drift>,
+    /// By which its rows come to a challenger, where there is to be one.
+    pub(crate) tap: Option<Tap>,
     /// Since when it is in use.
     pub(crate) since: SystemTime,
 }
@@ -45,15 +48,16 @@ impl Served {
             openapi: openapi::write(&package, options),
             counts: counters.of(&package),
             drift: package.distribution().map(|known| Drift::new(known, options.drift_window)),
+            tap: options.shadow.as_ref().map(|shadow| shadow.beside(&package)),
             since: SystemTime::now(),
             package,
         }
     }
 
-    /// What predicting needs.
-    pub(crate) fn scorer(&self) -> Scorer<'_> {
-        let Served { package, validator, counts, drift, .. } = self;
-        Scorer { package, validator, counts, drift: drift.as_ref() }
+    /// What predicting needs for the rows of a request.
+    pub(crate) fn scorer<'s>(&'s self, request_id: &'s str) -> Scorer<'s> {
+        let Served { package, validator, counts, drift, tap, .. } = self;
+        Scorer { package, validator, counts, drift: drift.as_ref(), tap: tap.as_ref(), request_id }
     }
 
     /// The model version.

@@ -22,6 +22,7 @@ use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
 use crate::serve::served::Served;
+use crate::serve::shadow::Shadow;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Options {
     pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
+    /// The package that scores every row beside the one that answers; none unless it is given.
+    pub shadow: Option<Shadow>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
     /// How much of the past `/drift` tells of.
@@ -73,6 +76,7 @@ impl Default for Options {
             limits: Limits::default(),
             access: Access::default(),
             log: None,
+            shadow: None,
             policy: Policy::default(),
             drift_window: Duration::from_hours(24),
             routes: Routes::default(),

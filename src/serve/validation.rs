@@ -36,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) ignored: usize,
     /// The places of the fields whose numbers are beyond the range of the data.
     pub(crate) out_of_range: Vec<usize>,
+    /// The places of the fields whose numbers were exchanged for others, with those that came.
+    pub(crate) clipped: Vec<(usize, f64)>,
 }
 
 /// The rows of a valid body.
@@ -190,8 +192,9 @@ impl Check<'_> {
         let mut row = Row { cells: Vec::with_capacity(validator.fields.len()), ..Row::default() };
         for (i, field) in validator.fields.iter().enumerate() {
             match check(i, field) {
-                Ok(Taken { cell, warning }) => {
+                Ok(Taken { cell, warning, clipped }) => {
                     row.cells.push(cell);
+                    row.clipped.extend(clipped.map(|number| (i, number)));
                     if let Some(warning) = warning {
                         // A policy warns of nothing else.
                         row.out_of_range.push(i);

@@ -43,7 +43,9 @@ pub fn predict(
 ) -> Result<Counts, Failed> {
     let validator = Validator::new(package.schema(), policy);
     let counts = Counters::default().of(package);
-    let scorer = Scorer { package, validator: &validator, counts: &counts, drift: None };
+    let (drift, tap, request_id) = (None, None, "");
+    let validator = &validator;
+    let scorer = Scorer { package, validator, counts: &counts, drift, tap, request_id };
     let mut batch = Batch::new(wanted);
     let (mut bytes, mut out) = (vec![0; STEP], Vec::new());
     let header = |problem: crate::serve::errors::Problem| {

@@ -42,6 +42,7 @@ impl std::error::Error for Broken {}
 /// The answers to the records of a body, as bytes.
 pub(crate) struct Answers<S, B> {
     served: Arc<Served>,
+    request_id: String,
     batch: Batch,
     body: Pin<Box<S>>,
     /// The part of the body that is being taken.
@@ -68,6 +69,7 @@ where
     /// 400 or 422 for the header, 408 or 400 when it did not arrive.
     pub(crate) async fn begin(
         served: Arc<Served>,
+        request_id: String,
         timeout: Duration,
         wanted: Wanted,
         body: S,
@@ -83,6 +85,7 @@ where
             step: if wanted.explain { EXPLAINED_STEP } else { STEP },
             is_done: false,
             served,
+            request_id,
         };
         while answers.batch.awaits_header() && !answers.is_done {
             std::future::poll_fn(|cx| answers.advance(cx)).await.map_err(|stop| match stop {
@@ -99,8 +102,9 @@ where
         if let Some(part) = self.part.as_mut().filter(|part| part.has_remaining()) {
             let chunk = part.chunk();
             let bytes = &chunk[..chunk.len().min(self.step)];
-            let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
-            let pushed = guarded(|| batch.push(served.scorer(), bytes, out));
+            let (batch, out) = (&mut self.batch, &mut self.out);
+            let scorer = self.served.scorer(&self.request_id);
+            let pushed = guarded(|| batch.push(scorer, bytes, out));
             return Poll::Ready(pushed.map(|n| part.advance(n)));
         }
         match self.body.as_mut().poll_next(cx) {
@@ -112,8 +116,9 @@ where
             Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Stop::Interrupted)),
             Poll::Ready(None) => {
                 self.is_done = true;
-                let (served, batch, out) = (&self.served, &mut self.batch, &mut self.out);
-                Poll::Ready(guarded(|| batch.finish(served.scorer(), out)))
+                let (batch, out) = (&mut self.batch, &mut self.out);
+                let scorer = self.served.scorer(&self.request_id);
+                Poll::Ready(guarded(|| batch.finish(scorer, out)))
             }
             Poll::Pending => {
                 // Counted from here: before, it was perhaps the client that was waited for.
