@@ -1,6 +1,7 @@
 //! One file per verb: its arguments come from `cli`, its words go through `terminal`.
 
 mod access;
+mod compared;
 mod completions;
 mod config;
 mod diff;
