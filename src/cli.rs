@@ -4,6 +4,7 @@ mod access;
 mod limits;
 mod predictions;
 mod service;
+mod shadow;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use access::Access;
 pub use limits::Limits;
 pub use predictions::Predictions;
 pub use service::{Extra, Policy, Predict, Range, Records, Serve, Which};
+pub use shadow::Shadow;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -218,7 +220,7 @@ pub struct Why {
 #[derive(Clone, Debug, Args)]
 pub struct Diff {
     /// The baseline: a run id or its beginning, `@` for the latest run, `@-1` for the one before,
-    /// a lock file, or a git revision of the lock
+    /// a name that was promoted, a lock file, or a git revision of the lock
     #[arg(default_value = "@-1")]
     pub a: String,
     /// The candidate
@@ -230,6 +232,10 @@ pub struct Diff {
     /// End with exit code 3 if the runs are not bit-identical
     #[arg(long)]
     pub exit_code: bool,
+    /// Where services wrote what came of comparing the two packages [default: as the pipeline's
+    /// service stages say]
+    #[arg(long, value_name = "DIR")]
+    pub shadow_log: Option<PathBuf>,
 }
 
 /// `pipeline verify`

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Access, Limits, Predictions};
+use super::{Access, Limits, Predictions, Shadow};
 
 /// `pipeline serve`
 #[derive(Clone, Debug, Args)]
@@ -32,6 +32,9 @@ pub struct Serve {
     /// The log of predictions.
     #[command(flatten)]
     pub predictions: Predictions,
+    /// What scores beside it.
+    #[command(flatten)]
+    pub shadow: Shadow,
     /// Parameters of the stage.
     #[command(flatten)]
     pub limits: Limits,

@@ -1,11 +1,16 @@
 //! `pipeline diff A B`: whether two runs are bit-identical, and if not, where it began.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use engine::alias::Alias;
 use engine::diff::{self, ConflictDiff, Diff, MetricDiff, Parting, Side, StageDiff};
 use engine::error::{Error, ExitCode};
 use engine::lock::{self, Lock};
 
+use serde::Serialize;
+
+use super::compared::{self, Compared};
 use super::{Opened, observe, open};
 use crate::cli::{Diff as Args, Global};
 use crate::terminal::{Style, Table, Terminal};
@@ -16,28 +21,56 @@ const DIGITS: usize = 4;
 pub(super) fn diff(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
     let opened = open(global)?;
     let conflicts = opened.project.store.conflicts()?;
-    let (a, b) = (side(&opened, &args.a)?, side(&opened, &args.b)?);
+    let (a, b) = (given(&opened, &args.a)?, given(&opened, &args.b)?);
     let recipe = |key: &_| opened.project.store.recipe(key);
-    let diff = diff::compare(&a, &b, &conflicts, recipe);
+    let diff = diff::compare(&a.side, &b.side, &conflicts, recipe);
+    let dirs = compared::directories(&opened, args.shadow_log.as_deref());
+    let shadow = compared::find(&dirs, &a.packages, &b.packages)?;
     if terminal.json {
-        terminal.json_line(&diff);
+        terminal.json_line(&Told { diff: &diff, shadow: &shadow });
     } else if args.md {
-        markdown(&diff).iter().for_each(|line| terminal.out(line));
+        let compared = shadow.iter().flat_map(|of| [vec![String::new()], of.markdown()].concat());
+        markdown(&diff).into_iter().chain(compared).for_each(|line| terminal.out(&line));
     } else {
-        text(&diff, terminal).iter().for_each(|line| terminal.out(line));
+        let compared = shadow.iter().flat_map(|of| [vec![String::new()], of.lines()].concat());
+        text(&diff, terminal).into_iter().chain(compared).for_each(|line| terminal.out(&line));
     }
     Ok(if args.exit_code && !diff.identical { ExitCode::Drift } else { ExitCode::Ok })
 }
 
-/// A run, a lock file or a git revision, in this order.
-fn side(opened: &Opened, name: &str) -> anyhow::Result<Side> {
+/// What a program is told.
+#[derive(Serialize)]
+struct Told<'d> {
+    #[serde(flatten)]
+    diff: &'d Diff,
+    /// What services found that had one of the two packages score beside the other.
+    shadow: &'d [Compared],
+}
+
+/// One of the two sides, and the versions of its packages.
+struct Given {
+    side: Side,
+    packages: BTreeSet<String>,
+}
+
+impl From<Side> for Given {
+    fn from(side: Side) -> Given {
+        Given { packages: compared::packages(&side), side }
+    }
+}
+
+/// A run, a name that was promoted, a lock file or a git revision, in this order.
+fn given(opened: &Opened, name: &str) -> anyhow::Result<Given> {
     let missing = match opened.project.runs.find(name) {
         Ok(recorded) => {
-            return Ok(Side::of_run(&format!("run {}", recorded.id), recorded.run));
+            return Ok(Side::of_run(&format!("run {}", recorded.id), recorded.run).into());
         }
         Err(Error::Missing(missing)) => missing,
         Err(error) => return Err(error.into()),
     };
+    if let Some(promoted) = promoted(opened, name)? {
+        return Ok(promoted);
+    }
     let lock = if Path::new(name).is_file() {
         Lock::read(Path::new(name))?
     } else {
@@ -46,13 +79,29 @@ fn side(opened: &Opened, name: &str) -> anyhow::Result<Side> {
         text.map(|text| Lock::parse(&text, &place)).transpose()?
     };
     let Some(lock) = lock else {
-        let message = format!("{missing}, and it is no lock file and no git revision with a lock");
+        let message = format!(
+            "{missing}, and it is no name that was promoted, no lock file and no git revision \
+             with a lock"
+        );
         return Err(Error::Missing(message).into());
     };
     let order: Vec<_> = opened.graph.stages.iter().map(|stage| stage.name.clone()).collect();
     let outcome = |key: &_| opened.project.store.outcome(key);
     let metrics = |key: &_| outcome(key).map(|o| o.findings.metrics).unwrap_or_default();
-    Ok(Side::of_lock(&format!("lock {name}"), &lock, &order, metrics))
+    Ok(Side::of_lock(&format!("lock {name}"), &lock, &order, metrics).into())
+}
+
+/// The run whose package a name stands for, if anything was ever promoted under it.
+fn promoted(opened: &Opened, name: &str) -> anyhow::Result<Option<Given>> {
+    // What can be no name is no alias.
+    if !opened.project.aliases.names()?.iter().any(|known| known == name) {
+        return Ok(None);
+    }
+    let alias = opened.project.aliases.read(name)?;
+    let Some(current) = alias.as_ref().and_then(Alias::current) else { return Ok(None) };
+    let recorded = opened.project.runs.find(&current.run)?;
+    let side = Side::of_run(&format!("{name}, run {}", recorded.id), recorded.run);
+    Ok(Some(Given { side, packages: BTreeSet::from([current.version.clone()]) }))
 }
 
 /// The verdict in a sentence.

@@ -34,24 +34,21 @@ impl Followed {
         let document = aliases.document(name);
         Followed::Alias { aliases: aliases.clone(), name: name.to_owned(), document }
     }
-}
 
-/// A service's source that tells a terminal and the service manager.
-pub(super) struct Following {
-    pub(super) followed: Followed,
-    pub(super) terminal: Terminal,
-}
-
-impl Source for Following {
-    fn pointer(&self) -> Option<&Path> {
-        match &self.followed {
+    /// The file that is replaced when another directory is meant.
+    pub(super) fn pointer(&self) -> Option<&Path> {
+        match self {
             Followed::Directory(_) => None,
             Followed::Alias { document, .. } => Some(document),
         }
     }
 
-    fn package(&self) -> Result<PathBuf, String> {
-        let (aliases, name) = match &self.followed {
+    /// The directory that is meant now.
+    ///
+    /// # Errors
+    /// Why there is none, in words that a client may read.
+    pub(super) fn package(&self) -> Result<PathBuf, String> {
+        let (aliases, name) = match self {
             Followed::Directory(dir) => return Ok(dir.clone()),
             Followed::Alias { aliases, name, .. } => (aliases, name),
         };
@@ -63,6 +60,22 @@ impl Source for Following {
         let current = read.as_ref().and_then(Alias::current);
         let current = current.ok_or_else(|| format!("the alias `{name}` stands for nothing"))?;
         Ok(aliases.copy(name, current))
+    }
+}
+
+/// A service's source that tells a terminal and the service manager.
+pub(super) struct Following {
+    pub(super) followed: Followed,
+    pub(super) terminal: Terminal,
+}
+
+impl Source for Following {
+    fn pointer(&self) -> Option<&Path> {
+        self.followed.pointer()
+    }
+
+    fn package(&self) -> Result<PathBuf, String> {
+        self.followed.package()
     }
 
     fn tell(&self, news: &News<'_>) {

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments come from `cli`, its words go through `terminal`.
 
 mod access;
+mod compared;
 mod completions;
 mod config;
 mod diff;
@@ -21,6 +22,7 @@ mod replay;
 mod rollback;
 mod run;
 mod serve;
+mod shadow;
 mod show;
 mod status;
 mod suite;

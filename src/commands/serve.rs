@@ -23,14 +23,14 @@ use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
 use super::notify::{READY, RELOADING, STOPPING, notify};
 use super::predictions;
-use super::{Opened, ended, open};
+use super::{Opened, ended, open, root, shadow};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::{self, Access, Follow, Listener, Log, Options, Reload, Routes, Socket};
+use crate::serve::{self, Access, Follow, Listener, Log, Options, Reload, Routes, Shadow, Socket};
 use crate::terminal::{Style, Terminal, counted};
 
-/// How long a slow reader of the log may keep the process from its end.
+/// How long a slow reader of the log, or a slow challenger, may keep the process from its end.
 const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow::Result<ExitCode> {
@@ -49,9 +49,12 @@ pub(super) fn serve(global: &Global, args: &Args, terminal: &Terminal) -> anyhow
     values.extend(args.access.given());
     values.extend(args.predictions.given());
     values.extend(args.limits.given());
+    shadow::lay(&args.shadow, &mut values)?;
     lay(&args.policy, &mut values);
     let follow = Follow::new(Following { followed, terminal: *terminal });
-    listen(&checked(values)?, routes, &dir, follow, interrupt, terminal)
+    let params = checked(values)?;
+    let shadow = shadow::beside(&params, &root(global)?, terminal)?;
+    listen(&params, routes, &dir, follow, shadow, interrupt, terminal)
 }
 
 /// A package to be used.
@@ -132,7 +135,8 @@ pub(super) fn launch(
     let (params, dir) = (checked(values(&opened.graph, id))?, package_dir(opened, id)?);
     let followed = Followed::Directory(dir.clone());
     let follow = Follow::new(Following { followed, terminal: *terminal });
-    listen(&params, Routes::default(), &dir, follow, interrupt, terminal)
+    let shadow = shadow::beside(&params, &opened.project.root, terminal)?;
+    listen(&params, Routes::default(), &dir, follow, shadow, interrupt, terminal)
 }
 
 fn service(graph: &Graph) -> anyhow::Result<StageId> {
@@ -196,6 +200,7 @@ fn listen(
     routes: Routes,
     dir: &Path,
     follow: Follow,
+    shadow: Option<Shadow>,
     interrupt: Interrupt,
     terminal: &Terminal,
 ) -> anyhow::Result<ExitCode> {
@@ -228,11 +233,15 @@ fn listen(
         let options =
             Options { routes, admin, access, predictions: predictions.clone(), ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
-        let options = Options { log: log.clone(), ..params.limits.lay(options) };
+        let options = Options { log: log.clone(), shadow: shadow.clone(), ..options };
+        let options = params.limits.lay(options);
         let drain_timeout = options.drain_timeout;
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
             log.flush(FLUSH);
+        }
+        if let Some(shadow) = shadow {
+            shadow.flush(FLUSH);
         }
         if let Some(predictions) = predictions {
             predictions::close(&predictions, drain_timeout, terminal);

@@ -6,6 +6,7 @@
 pub mod access;
 mod limits;
 mod predictions;
+pub mod shadow;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +60,9 @@ pub struct Params {
     /// What clients may hold, and for how long.
     #[serde(flatten)]
     pub limits: limits::Params,
+    /// What scores beside the package that answers.
+    #[serde(flatten)]
+    pub shadow: shadow::Params,
 }
 
 impl Params {
@@ -169,6 +173,7 @@ impl Kind for Serve {
             "how many hours of the past `/drift` tells of; they are forgotten a 24th at a time",
         ));
         params.extend(limits::declared());
+        params.extend(shadow::declared());
         Type::Record(params)
     }
 
@@ -187,6 +192,7 @@ impl Kind for Serve {
         }
         complaints.extend(predictions::check(params));
         complaints.extend(access::check(params));
+        complaints.extend(shadow::check(params));
         complaints
     }
 

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::serve::drift::report::Report;
 use crate::serve::metrics::{BOUNDS, OTHER};
+use crate::serve::shadow::Summary;
 use crate::serve::state::State;
 
 /// The media type of the text.
@@ -55,6 +56,7 @@ pub(crate) fn write(state: &State) -> String {
     durations(&mut text, state);
     model(&mut text, state);
     drift(&mut text, state);
+    shadow(&mut text, state);
     load(&mut text, state);
     access(&mut text, state);
     process(&mut text);
@@ -139,6 +141,58 @@ fn drift(text: &mut Text, state: &State) {
         text.sample(name, &[version, ("feature", &*of.feature)], of.out_of_range);
     }
 }
+
+/// What came of comparing a challenger, by the last few pairs of versions.
+fn shadow(text: &mut Text, state: &State) {
+    let Some(shadow) = &state.options.shadow else { return };
+    let pairs: Vec<Summary> = shadow.pairs().tallies().iter().map(|of| of.summary()).collect();
+    let mut counter = |name: &str, help: &str, label: &str, read: Read| {
+        text.metric(name, "counter", help);
+        for of in &pairs {
+            let pair = [("champion", &*of.champion), ("challenger", &*of.challenger)];
+            for (value, count) in read(of) {
+                text.sample(name, &[pair[0], pair[1], (label, value)], count);
+            }
+        }
+    };
+    let help = "Rows that a challenger was to score, too, by what became of them.";
+    counter("shadow_rows_total", help, "outcome", |of| {
+        let rows = &of.rows;
+        let scored = [("compared", rows.compared), ("dropped", rows.dropped)];
+        [scored, [("refused", rows.refused), ("failed", rows.failed)]].concat()
+    });
+    let help = "Compared rows that the challenger puts into the other class, by that class.";
+    counter("shadow_class_changed_total", help, "to", |of| {
+        vec![("negative", of.changed.to_negative), ("positive", of.changed.to_positive)]
+    });
+    let name = "shadow_difference";
+    text.metric(name, "histogram", "How far the probabilities of a compared row lie apart.");
+    for of in &pairs {
+        let pair = [("champion", &*of.champion), ("challenger", &*of.challenger)];
+        let mut below = 0;
+        for bin in &of.difference.bins {
+            below += bin.rows;
+            let le = bin.at_most.to_string();
+            text.sample(&format!("{name}_bucket"), &[pair[0], pair[1], ("le", &le)], below);
+        }
+        text.sample(&format!("{name}_bucket"), &[pair[0], pair[1], ("le", "+Inf")], below);
+        let sum = of.difference.sum_billionths as f64 / 1e9;
+        text.sample(&format!("{name}_sum"), &pair, sum);
+        text.sample(&format!("{name}_count"), &pair, below);
+    }
+    let (rows, _) = shadow.load();
+    text.single("shadow_queue_rows", "gauge", "Rows that wait for the challenger.", rows);
+    let name = "shadow_swaps_total";
+    text.metric(name, "counter", "Challengers that were taken up, or should have been.");
+    let (done, failed) = shadow.swaps();
+    text.sample(name, &[("outcome", "done")], done);
+    text.sample(name, &[("outcome", "failed")], failed);
+    let help = "Differences and summaries that could not be written.";
+    text.single("shadow_writes_failed_total", "counter", help, shadow.trouble().lost());
+}
+
+/// What is read of a pair: the value of a label, and a count.
+type Read = fn(&Summary) -> Vec<(&'static str, u64)>;
 
 fn load(text: &mut Text, state: &State) {
     let (metrics, connections) = (&state.metrics, &state.connections);

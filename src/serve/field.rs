@@ -220,6 +220,7 @@ fn checked(
             Range::Clip => {
                 let used = x.max(field.min.unwrap_or(x)).min(field.max.unwrap_or(x));
                 row.take(Cell::Number(used));
+                row.clipped.push((row.cells.len() - 1, x));
                 return Ok(Some(Box::new(complaint::clipped(field, used, outside()))));
             }
         }

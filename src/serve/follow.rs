@@ -97,6 +97,19 @@ pub(crate) enum Found {
     Kept(String),
 }
 
+/// Where a package is put to use.
+pub(crate) trait Place {
+    /// The version in use there; a word where there is none.
+    fn version(&self) -> String;
+
+    /// Takes up a package that was loaded, and so proved, from a directory, unless it is the one
+    /// in use.
+    fn take(&self, package: Package, dir: PathBuf) -> Found;
+
+    /// Is told that a package should have been taken up and could not be loaded.
+    fn failed(&self);
+}
+
 /// Why what is to be served does not answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -180,15 +193,20 @@ impl Follow {
         self.source.tell(&News::Looked);
     }
 
-    /// Looks, and lets another package take over if it is there and whole. May take as long as
-    /// loading it does, and only one look goes on at a time.
+    /// Looks, and lets another package answer if it is there and whole.
     pub(crate) fn look(&self, state: &State, look: Look) -> Found {
-        let (found, is_due) = self.attempt(state, look);
+        self.look_for(state, look)
+    }
+
+    /// Looks, and lets another package take over at a place if it is there and whole. May take as
+    /// long as loading it does, and only one look goes on at a time.
+    pub(crate) fn look_for(&self, place: &dyn Place, look: Look) -> Found {
+        let (found, is_due) = self.attempt(place, look);
         // The next look need not wait until who is told has listened.
         match &found {
             Found::Swapped { from, to } => self.source.tell(&News::Swapped { from, to }),
             Found::Kept(reason) if is_due => {
-                self.source.tell(&News::Kept { version: state.served().version(), reason });
+                self.source.tell(&News::Kept { version: &place.version(), reason });
             }
             _ => {}
         }
@@ -196,7 +214,7 @@ impl Follow {
     }
 
     /// Looks; also says whether people are to be told of a failure.
-    fn attempt(&self, state: &State, look: Look) -> (Found, bool) {
+    fn attempt(&self, place: &dyn Place, look: Look) -> (Found, bool) {
         let mut seen = lock(&self.seen);
         let stamp = Stamp::of(&*self.source, Some(&seen.stamp).filter(|_| look != Look::Asked));
         let is_new = stamp != seen.stamp;
@@ -213,10 +231,10 @@ impl Follow {
                 Ok((package, dir)) => {
                     seen.told = None;
                     *lock(&self.failure) = None;
-                    return (take(state, package, dir), false);
+                    return (place.take(package, dir), false);
                 }
                 Err(reason) => {
-                    state.metrics.swaps.failed.fetch_add(1, Ordering::Relaxed);
+                    place.failed();
                     *lock(&self.failure) = Some(Failure { reason, at: SystemTime::now() });
                 }
             }
@@ -233,20 +251,29 @@ impl Follow {
     }
 }
 
-/// Lets a package take over, unless it is the one that answers.
-fn take(state: &State, package: Package, dir: PathBuf) -> Found {
-    let served = state.served();
-    let (from, to) = (served.version().to_owned(), package.version().to_owned());
-    if from == to && served.watch.dir() == dir {
-        return Found::Same;
+impl Place for State {
+    fn version(&self) -> String {
+        self.served().version().to_owned()
     }
-    state.swap(package, dir);
-    if from == to {
-        // The same bytes, elsewhere.
-        return Found::Same;
+
+    fn take(&self, package: Package, dir: PathBuf) -> Found {
+        let served = self.served();
+        let (from, to) = (served.version().to_owned(), package.version().to_owned());
+        if from == to && served.watch.dir() == dir {
+            return Found::Same;
+        }
+        self.swap(package, dir);
+        if from == to {
+            // The same bytes, elsewhere.
+            return Found::Same;
+        }
+        self.metrics.swaps.done.fetch_add(1, Ordering::Relaxed);
+        Found::Swapped { from, to }
     }
-    state.metrics.swaps.done.fetch_add(1, Ordering::Relaxed);
-    Found::Swapped { from, to }
+
+    fn failed(&self) {
+        self.metrics.swaps.failed.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Every state of what is locked here is a valid one, also that of a look that was cut short.

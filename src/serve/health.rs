@@ -20,8 +20,9 @@ use serde_json::Value;
 
 use crate::ml::package::files::{self, FileEntry};
 use crate::ml::package::{Package, PackageError};
-use crate::serve::follow::{Follow, Look};
+use crate::serve::follow::{Failure, Follow, Look};
 use crate::serve::served::Served;
+use crate::serve::shadow::report;
 use crate::serve::stat::Stat;
 use crate::serve::state::State;
 
@@ -169,6 +170,24 @@ impl Check {
     }
 }
 
+/// How the challenger is, where there is to be one: what is wrong with it is no failure, since it
+/// answers nobody.
+fn shadow(state: &State) -> Option<Vec<Check>> {
+    let shadow = state.options.shadow.as_ref()?;
+    let warnings = report::warnings(shadow);
+    let component = Some(shadow.version());
+    if warnings.is_empty() {
+        return Some(vec![Check { component, ..Check::new(Ok(())) }]);
+    }
+    let warn = |failure: Failure| Check {
+        component: component.clone(),
+        status: "warn",
+        time: Some(rfc3339(failure.at)),
+        ..Check::new(Err(failure.reason))
+    };
+    Some(warnings.into_iter().map(warn).collect())
+}
+
 impl Report {
     /// Looks, and tells what was found. Where that is not well, another package may lie there.
     pub(crate) fn of(state: &State) -> Report {
@@ -203,7 +222,7 @@ impl Report {
         let ignored = count(state.counters.tally().ignored(), "fields");
         let stopping = || Err("the service is stopping".to_owned());
         let draining = Check::new(if state.is_draining() { stopping() } else { Ok(()) });
-        let checks = BTreeMap::from([
+        let mut checks = BTreeMap::from([
             ("model:loaded", vec![loaded]),
             ("package:files", files.collect()),
             ("model:reference", vec![reference]),
@@ -213,6 +232,7 @@ impl Report {
             ("server:draining", vec![draining]),
         ]);
         drop(seen);
+        checks.extend(shadow(state).map(|found| ("shadow:challenger", found)));
         let failed = checks.values().flatten().filter(|check| check.status == "fail");
         let failures: Vec<String> = failed.filter_map(|check| check.output.clone()).collect();
         Report {

@@ -17,7 +17,7 @@ pub(crate) const OTHER: &str = "other";
 pub(crate) const METRICS: &str = "/metrics";
 
 /// The routes that are told apart.
-const ROUTES: [&str; 15] = [
+const ROUTES: [&str; 16] = [
     "/predict",
     "/predict/batch",
     "/health",
@@ -27,6 +27,7 @@ const ROUTES: [&str; 15] = [
     "/",
     "/openapi.json",
     "/drift",
+    "/shadow",
     "/invocations",
     "/ping",
     "/version",

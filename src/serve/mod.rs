@@ -13,9 +13,9 @@
 //! `served` is the package that answers, which `follow` may
 //! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of
 //! it, `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi`
-//! tell people and programs how to ask. Knows `ml::package` and no stage, table or engine. It
-//! neither prints nor handles signals: listener and shutdown come from outside, and so does what
-//! is to be served.
+//! tell people and programs how to ask. `shadow` has another package score the same rows, unheard.
+//! Knows `ml::package` and no stage, table or engine. It neither prints nor handles signals:
+//! listener and shutdown come from outside, and so does what is to be served.
 
 mod accept;
 mod access;
@@ -59,6 +59,7 @@ mod routes;
 mod running;
 mod scorer;
 mod served;
+mod shadow;
 mod stat;
 mod state;
 mod tally;
@@ -80,6 +81,10 @@ pub use policy::{Extra, Policy, Range};
 pub use predictions::{Logging, Predictions};
 pub use replay::{Compared, Reason, Replay, Report as Replayed, Unread};
 pub use running::run;
+pub use shadow::{
+    Kept as KeptDifferences, NONE as NO_CHALLENGER, Settings as ShadowSettings, Shadow, Summary,
+    summaries,
+};
 pub use state::{Options, Routes};
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //! model's own, as far as the policy enforces them.
 //!
 //! Made once at the start. It tells the contract and not how it is kept. `schemas` has the shapes,
-//! `doors` the paths of other protocols, `access` what keys and rates add to all.
+//! `doors` the paths of other protocols, `shadow` that of a challenger, `access` what keys and
+//! rates add to all.
 
 mod access;
 mod doors;
 mod schemas;
+mod shadow;
 
 use serde_json::{Map, Value, json};
 
@@ -65,6 +67,7 @@ fn paths(package: &Package, options: &Options) -> Map<String, Value> {
         ("/health/ready", probe("ready", "Whether requests should be sent here", "Health")),
         ("/health/live", got("live", "Whether the process answers at all", reference("Live"))),
         ("/drift", got("drift", "How far what is asked has moved", reference("Drift"))),
+        ("/shadow", shadow::path()),
         ("/openapi.json", got("openapi", "This document", json!({ "type": "object" }))),
         ("/metrics", access::metrics()),
         ("/", json!({ "get": page })),

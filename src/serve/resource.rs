@@ -9,9 +9,9 @@ use crate::serve::state::Routes;
 
 /// All that is served, for the answer to a path that is not.
 pub(crate) const KNOWN: &str = "POST /predict, POST /predict/batch, GET /health, \
-     GET /health/ready, GET /health/live, GET /openapi.json, GET /drift, GET /metrics and \
-     GET /, and the paths of the Open Inference Protocol (/v2), MLflow and SageMaker \
-     (/invocations, /ping, /version)";
+     GET /health/ready, GET /health/live, GET /openapi.json, GET /drift, GET /shadow, \
+     GET /metrics and GET /, and the paths of the Open Inference Protocol (/v2), MLflow and \
+     SageMaker (/invocations, /ping, /version)";
 
 /// What is served at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) enum Resource {
     Ready,
     Live,
     Drift,
+    Shadow,
     OpenApi,
     Invocations,
     Ping,
@@ -92,6 +93,7 @@ pub(crate) fn fixed(path: &str) -> Option<Resource> {
         "/health/ready" => Some(Resource::Ready),
         "/health/live" => Some(Resource::Live),
         "/drift" => Some(Resource::Drift),
+        "/shadow" => Some(Resource::Shadow),
         "/openapi.json" => Some(Resource::OpenApi),
         "/invocations" => Some(Resource::Invocations),
         "/ping" => Some(Resource::Ping),

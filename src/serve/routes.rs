@@ -27,7 +27,9 @@ use crate::serve::health::Report;
 use crate::serve::predict::predict;
 use crate::serve::query::Query;
 use crate::serve::resource::{self, KNOWN, Resource};
+use crate::serve::scorer::Scorer;
 use crate::serve::served::Served;
+use crate::serve::shadow;
 use crate::serve::state::{Options, State};
 
 /// The longest request id that is repeated.
@@ -116,7 +118,7 @@ where
             let takes = [MediaType::Json, MediaType::Csv];
             let media_type = expect(headers, &takes, "application/json or text/csv")?;
             let body = body::read(state, headers, body).await?;
-            guarded(|| invoked(served, headers, media_type, &body))
+            guarded(|| invoked(served.scorer(), headers, media_type, &body))
         }
         Resource::V2Infer => {
             if headers.contains_key("inference-header-content-length") {
@@ -126,6 +128,7 @@ where
             let body = body::read(state, headers, body).await?;
             guarded(|| Ok(Answer::new(JSON, v2::infer(served.scorer(), &body)?)))
         }
+        Resource::Shadow => shadow::report::answer(state.options.shadow.as_ref()),
         _ => {
             let (state, served) = (Arc::clone(state), served.clone());
             // A probe looks at files, which may block. A panic comes back as an error.
@@ -184,12 +187,11 @@ where
 
 /// The answer of `/invocations`.
 fn invoked(
-    served: &Answering,
+    scorer: Scorer<'_>,
     headers: &HeaderMap,
     media_type: MediaType,
     body: &[u8],
 ) -> Result<Answer, Problem> {
-    let scorer = served.scorer();
     if media_type != MediaType::Csv {
         return Ok(Answer::new(JSON, invocations::json(scorer, body)?));
     }

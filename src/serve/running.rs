@@ -51,6 +51,7 @@ pub async fn run(
     let state = Arc::new(State::new(package, package_dir, follow, options));
     let recheck = tokio::spawn(recheck(Arc::clone(&state)));
     let followed = tokio::spawn(followed(Arc::clone(&state)));
+    let shadowed = tokio::spawn(shadowed(Arc::clone(&state)));
     let listener = listener.into();
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let (stop, stage) = watch::channel(Stage::Serving);
@@ -83,6 +84,7 @@ pub async fn run(
     let_in(&listener, &welcome, shutdown).await;
     state.start_draining();
     followed.abort();
+    shadowed.abort();
     let_in(&listener, &welcome, sleep(drain_delay)).await;
     let_in_waiting(&listener, &welcome).await;
     drop(listener);
@@ -166,5 +168,16 @@ async fn followed(state: Arc<State>) {
         };
         // A panic in a look leaves what answers in place; the next look comes.
         let _ = tokio::task::spawn_blocking(look).await;
+    }
+}
+
+/// Looks for another challenger every now and then, where one is followed.
+async fn shadowed(state: Arc<State>) {
+    let Some(shadow) = state.options.shadow.clone() else { return };
+    loop {
+        sleep(state.options.follow_every).await;
+        let shadow = shadow.clone();
+        // A panic in a look leaves the challenger in place; the next look comes.
+        let _ = tokio::task::spawn_blocking(move || shadow.look(Look::Routine)).await;
     }
 }

@@ -14,6 +14,7 @@ use crate::serve::counts::Counts;
 use crate::serve::drift::{Apart, Drift};
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::predictions::Notes;
+use crate::serve::shadow::Tap;
 use crate::serve::validation::{Row, Validator};
 
 /// What predicting needs.
@@ -28,6 +29,10 @@ pub(crate) struct Scorer<'s> {
     pub(crate) shared: Option<&'s Shared<'s>>,
     /// Where predictions are noted, if they are.
     pub(crate) notes: Option<Notes<'s>>,
+    /// Where rows go that a challenger is to score, too, if there is one.
+    pub(crate) tap: Option<&'s Tap>,
+    /// The id of the request whose rows they are.
+    pub(crate) request_id: &'s str,
 }
 
 /// What the predictions of one request share.
@@ -88,6 +93,9 @@ impl<'s> Scorer<'s> {
         }
         if let Some(notes) = self.notes {
             notes.take(row, &prediction, self.package.version());
+        }
+        if let Some(tap) = self.tap {
+            tap.offer(row, &prediction, self.request_id);
         }
         Ok(prediction)
     }

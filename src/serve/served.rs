@@ -13,6 +13,7 @@ use crate::serve::canonical::Canonical;
 use crate::serve::counts::{Counters, Counts};
 use crate::serve::drift::Drift;
 use crate::serve::health::Watch;
+use crate::serve::shadow::Tap;
 use crate::serve::state::Options;
 use crate::serve::validation::Validator;
 use crate::serve::{openapi, page};
@@ -28,6 +29,8 @@ pub(crate) struct Served {
     pub(crate) counts: Counts,
     /// `None` when the package has nothing to compare with.
     pub(crate) drift: Option<Drift>,
+    /// By which its rows come to a challenger, where there is to be one.
+    pub(crate) tap: Option<Tap>,
     /// Since when it is in use.
     pub(crate) since: SystemTime,
 }
@@ -50,6 +53,7 @@ impl Served {
             drift: package
                 .distribution()
                 .map(|known| Drift::new(known, package.schema(), options.drift_window)),
+            tap: options.shadow.as_ref().map(|shadow| shadow.beside(&package)),
             since: SystemTime::now(),
             package,
         }

@@ -23,6 +23,7 @@ use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
 use crate::serve::predictions::Predictions;
 use crate::serve::served::Served;
+use crate::serve::shadow::Shadow;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Options {
     pub log: Option<Log>,
     /// Where predictions are logged; nowhere unless it is given.
     pub predictions: Option<Predictions>,
+    /// The package that scores every row beside the one that answers; none unless it is given.
+    pub shadow: Option<Shadow>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
     /// How much of the past `/drift` tells of.
@@ -77,6 +80,7 @@ impl Default for Options {
             access: Access::default(),
             log: None,
             predictions: None,
+            shadow: None,
             policy: Policy::default(),
             drift_window: Duration::from_hours(24),
             routes: Routes::default(),

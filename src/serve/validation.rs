@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) ignored: usize,
     /// The places of the fields whose numbers are beyond the range of the data.
     pub(crate) out_of_range: Vec<usize>,
+    /// The places of the fields whose numbers were exchanged for others, with those that came.
+    pub(crate) clipped: Vec<(usize, f64)>,
 }
 
 /// The rows of a valid body.

@@ -35,6 +35,7 @@ mod scikit_learn;
 mod seen;
 mod selection;
 mod service;
+mod shadow;
 mod small;
 mod suggest;
 mod swap;

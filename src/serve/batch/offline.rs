@@ -44,8 +44,8 @@ pub fn predict(
     let validator = Validator::new(package.schema(), policy);
     let counts = Counters::default().of(package);
     let (validator, counts) = (&validator, &counts);
-    let (drift, shared, notes) = (None, None, None);
-    let scorer = Scorer { package, validator, counts, drift, shared, notes };
+    let (drift, shared, notes, tap, request_id) = (None, None, None, None, "");
+    let scorer = Scorer { package, validator, counts, drift, shared, notes, tap, request_id };
     let mut batch = Batch::new(wanted);
     let (mut bytes, mut out) = (vec![0; STEP], Vec::new());
     let header = |problem: crate::serve::errors::Problem| {

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::{reference, shadow};
 use crate::ml::package::Package;
 use crate::ml::package::input::{self, InputField};
 use crate::ml::schema::FieldType;
@@ -45,6 +45,7 @@ pub(super) fn all(package: &Package, policy: Policy, is_keyed: bool) -> Value {
             },
         },
         "Drift": drift(&version),
+        "Shadow": shadow::schema(&version),
         "Live": {
             "type": "object",
             "required": ["status"],
