@@ -145,6 +145,8 @@ fn load(text: &mut Text, state: &State) {
     let in_flight = metrics.in_flight.load(Ordering::Relaxed);
     text.single("inflight_requests", "gauge", "Requests that are worked on.", in_flight);
     text.single("connections", "gauge", "Connections that are open.", connections.open());
+    let help = "Connections that gave their place to another while they waited for a request.";
+    text.single("connections_evicted_total", "counter", help, connections.evicted());
     let name = "shed_total";
     text.metric(name, "counter", "What was turned away because of too much else.");
     text.sample(name, &[("what", "connection")], connections.shed());

@@ -30,6 +30,7 @@ use crate::serve::metrics::{Labels, METRICS};
 use crate::serve::refusal;
 use crate::serve::resource::{self, Resource};
 use crate::serve::routes;
+use crate::serve::seat::Seat;
 use crate::serve::state::State;
 use crate::serve::trace::{self, Trace};
 
@@ -40,6 +41,8 @@ pub(crate) struct Requests<R> {
     pub(crate) state: Arc<State>,
     /// Where the client is, if it is anywhere.
     pub(crate) address: Option<IpAddr>,
+    /// The place of the connection among all.
+    pub(crate) seat: Arc<Seat>,
 }
 
 impl<R, A> Service<Request<Incoming>> for Requests<R>
@@ -63,6 +66,7 @@ where
         if let Some(answer) = refused {
             return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
         }
+        let at_work = Seat::work(&self.seat);
         let Some(turn) = Turn::take(&state, asks.is_probe()) else {
             let refused = asks.refuse(&refusal::overloaded(), &state);
             return Box::pin(ready(Ok(asks.leave(refused, None, &state))));
@@ -95,7 +99,7 @@ where
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let response = asks.leave(response, Some(began.elapsed()), &state);
-            drop(turn);
+            drop((turn, at_work));
             Ok(response)
         })
     }

@@ -16,6 +16,7 @@ mod example;
 mod folds;
 mod gc;
 mod house;
+mod idle;
 mod interrupted;
 mod killed;
 mod lab;
