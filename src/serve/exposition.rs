@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::serve::drift::report::Report;
 use crate::serve::metrics::{BOUNDS, OTHER};
+use crate::serve::scores::Said;
 use crate::serve::state::State;
 
 /// The media type of the text.
@@ -96,6 +97,18 @@ fn model(text: &mut Text, state: &State) {
     text.metric(name, "counter", "Predictions, by model version and class.");
     for (version, class, count) in state.counters.predictions() {
         text.sample(name, &[("model_version", &*version), ("class", &*class)], count);
+    }
+    let name = "prediction";
+    text.metric(name, "histogram", "Probabilities of the positive class, by model version.");
+    for (version, Said { below, sum }) in state.counters.scores() {
+        let version = ("model_version", &*version);
+        let count = below.last().map_or(0, |(_, count)| *count);
+        let bounds = below.into_iter().map(|(bound, count)| (bound.to_string(), count));
+        for (bound, count) in bounds.chain([("+Inf".to_owned(), count)]) {
+            text.sample(&format!("{name}_bucket"), &[version, ("le", &*bound)], count);
+        }
+        text.sample(&format!("{name}_sum"), &[version], sum);
+        text.sample(&format!("{name}_count"), &[version], count);
     }
     text.metric("model_info", "gauge", "The model that answers.");
     let served = state.served();

@@ -51,6 +51,7 @@ mod resource;
 mod routes;
 mod running;
 mod scorer;
+mod scores;
 mod seat;
 mod served;
 mod stat;
