@@ -11,6 +11,7 @@ mod schemas;
 use serde_json::{Map, Value, json};
 
 use crate::ml::package::Package;
+use crate::serve::admin;
 use crate::serve::predict::MAX_EXPLAINED;
 use crate::serve::problem_json;
 use crate::serve::state::Options;
@@ -69,7 +70,8 @@ fn paths(package: &Package, options: &Options) -> Map<String, Value> {
         ("/metrics", access::metrics()),
         ("/", json!({ "get": page })),
     ];
-    all.into_iter().map(|(path, item)| (path.to_owned(), item)).collect()
+    let reload = options.admin.then(|| (admin::RELOAD, json!({ "post": access::reload() })));
+    all.into_iter().chain(reload).map(|(path, item)| (path.to_owned(), item)).collect()
 }
 
 fn predict(package: &Package, options: &Options) -> Value {

@@ -77,6 +77,10 @@ where
             return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
         }
         let is_admin = state.options.admin && asks.labels.route() == admin::RELOAD;
+        if is_admin && *request.method() == Method::OPTIONS {
+            let answer = answer::options(admin::ALLOWED, &asks.id(&state));
+            return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
+        }
         // By a Unix socket comes who may open the file.
         let is_near = self.address.is_none_or(|address| address.is_loopback());
         let admitted = is_admin.then(|| admin::admit(request.method(), request.headers(), is_near));
