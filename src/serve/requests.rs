@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use warp::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use warp::http::header::{CONNECTION, HeaderValue};
 use warp::http::{Method, Request, StatusCode};
 use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
@@ -227,11 +227,7 @@ impl Asks {
     }
 
     fn refuse(&self, problem: &Problem, state: &State) -> Response {
-        let mut response = answer::refuse(problem, state, &self.id(state), self.is_head);
-        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal::RETRY_AFTER));
-        }
-        response
+        refusal::dress(problem, answer::refuse(problem, state, &self.id(state), self.is_head))
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::ml::package::Package;
 use crate::serve::access::Access;
@@ -22,6 +23,8 @@ use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
 use crate::serve::served::Served;
+/// How many whole tables are held at the same time, each of which may take a lot of memory.
+const MAX_TABLES: usize = 2;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -86,6 +89,8 @@ pub(crate) struct State {
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,
     pub(crate) counters: Counters,
+    /// Who may hold a whole table.
+    pub(crate) tables: Arc<Semaphore>,
     /// How another package comes to answer; `None` when none ever does.
     pub(crate) follow: Option<Follow>,
     served: ArcSwap<Served>,
@@ -110,6 +115,7 @@ impl State {
         State {
             connections: Arc::new(Connections::new(max, max_each)),
             metrics: Metrics::new(),
+            tables: Arc::new(Semaphore::new(MAX_TABLES)),
             served: ArcSwap::from_pointee(Served::new(package, dir, &options, &counters)),
             counters,
             follow,

@@ -23,6 +23,7 @@ mod lab;
 mod mistakes;
 mod page;
 mod parity;
+mod parquet;
 mod parts;
 mod prometheus;
 mod promote;

@@ -15,6 +15,7 @@ mod socket;
 mod strictness;
 mod swap;
 mod transforms_tests;
+mod upload;
 
 use std::sync::Arc;
 
