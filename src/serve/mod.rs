@@ -33,6 +33,8 @@ mod exposition;
 mod field;
 mod follow;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod health;
 mod limits;

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use warp::http::header::{CONNECTION, HeaderValue};
 use warp::http::{Method, Request, StatusCode};
-use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
 use warp::reply::Response;
 
@@ -45,21 +44,17 @@ pub(crate) struct Requests<R> {
     pub(crate) seat: Arc<Seat>,
 }
 
-impl<R, A> Service<Request<Incoming>> for Requests<R>
+impl<R, A, B> Service<Request<B>> for Requests<R>
 where
-    R: tower_service::Service<
-            Request<Incoming>,
-            Response = Response,
-            Error = Infallible,
-            Future = A,
-        > + Clone,
+    R: tower_service::Service<Request<B>, Response = Response, Error = Infallible, Future = A>
+        + Clone,
     A: Future<Output = Result<Response, Infallible>> + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<B>) -> Self::Future {
         let began = Instant::now();
         let state = Arc::clone(&self.state);
         let (asks, refused) = Asks::admit(&request, self.address, &state);
@@ -125,8 +120,8 @@ struct Asks {
 
 impl Asks {
     /// Who asks for what, and the answer if they do not get it, or a browser only asks if it would.
-    fn admit(
-        request: &Request<Incoming>,
+    fn admit<B>(
+        request: &Request<B>,
         address: Option<IpAddr>,
         state: &State,
     ) -> (Asks, Option<Response>) {

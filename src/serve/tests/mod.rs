@@ -2,12 +2,12 @@
 //! `access`, `socket`, `hostile` and `drain`).
 
 mod access;
-mod any;
 mod batch;
 mod doors;
 mod drain;
 mod drift;
 mod explain;
+mod fuzz;
 mod hostile;
 mod policy;
 mod routes;
