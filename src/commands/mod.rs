@@ -20,6 +20,7 @@ mod rollback;
 mod run;
 mod serve;
 mod show;
+mod spans;
 mod status;
 mod suite;
 mod sweep;

@@ -22,6 +22,7 @@ use super::access;
 use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
 use super::notify::{READY, RELOADING, STOPPING, notify};
+use super::spans;
 use super::{Opened, ended, open};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
@@ -223,10 +224,15 @@ fn listen(
         let options = Options { max_body_bytes, policy, drift_window, ..Options::default() };
         let options = Options { routes, admin, access, ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
-        let options = Options { log: log.clone(), ..params.limits.lay(options) };
+        let spans = spans::start(*terminal)?;
+        let options = Options { log: log.clone(), spans: spans.clone(), ..options };
+        let options = params.limits.lay(options);
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
             log.flush(FLUSH);
+        }
+        if let Some(spans) = spans {
+            spans.flush(FLUSH);
         }
         anyhow::Ok(cut)
     })?;

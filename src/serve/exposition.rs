@@ -168,6 +168,10 @@ fn load(text: &mut Text, state: &State) {
         let help = "Lines of the log that were dropped because its reader is slow.";
         text.single("log_lines_dropped_total", "counter", help, log.dropped());
     }
+    if let Some(spans) = &state.options.spans {
+        let help = "Spans that were dropped because the collector is slow or does not answer.";
+        text.single("spans_dropped_total", "counter", help, spans.dropped());
+    }
     let draining = u8::from(state.is_draining());
     text.single("draining", "gauge", "Whether the service is stopping.", draining);
 }

@@ -1,19 +1,19 @@
 //! The HTTP service: predictions from a package, and a health that is proved.
 //!
-//! The way of a request is the list of files: `listen` and `connections` let a client in, or not;
-//! `connection` drives hyper over a `guard`, which follows the `framing` of what arrives;
-//! `requests` lets those in who may ask (`access`), bounds how many and how long, by the `limits`,
-//! and tells of them (`metrics`, `exposition`, `log`, `trace`); `routes` takes a request apart
-//! (`resource` by its path, `query`, `accept` and `body` by the rest), `document`, `validation`
-//! and `field` check its body by the `policy` (`complaint` has the words), the `scorer` predicts
-//! for `predict`, for `batch`, which streams, and for the `doors` of other protocols; `errors` is
-//! the one shape of every refusal, `problem_json` another one, `refusal` those that come before
-//! the routes, and `answer` what leaves. `served` is the package that answers, which `follow` may
-//! exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is counted of
-//! it, `drift` how far what it is asked has moved, `health` watches over it, `page` and `openapi`
-//! tell people and programs how to ask. Knows `ml::package` and no stage, table or engine. It
-//! neither prints nor handles signals: listener and shutdown come from outside, and so does what
-//! is to be served.
+//! The way of a request is the list of files: `listen` and `connections` let a client in, or not,
+//! and give it a `seat`; `connection` drives hyper over a `guard`, which follows the `framing` of
+//! what arrives; `requests` lets those in who may ask (`access`), bounds how many and how long, by
+//! the `limits`, and tells of them (`metrics`, `exposition`, `log`, `trace`, `spans` for a
+//! `collector`); `routes` takes a request apart (`resource` by its path, `query`, `accept` and
+//! `body` by the rest), `document`, `validation` and `field` check its body by the `policy`
+//! (`complaint` has the words), the `scorer` predicts for `predict`, for `batch`, which streams,
+//! and for the `doors` of other protocols; `errors` is the one shape of every refusal,
+//! `problem_json` another one, `refusal` those that come before the routes, and `answer` what
+//! leaves. `served` is the package that answers, which `follow` may exchange (at once, when `admin`
+//! is asked) while `state` stays; `counts` is what is counted of it, `drift` how far what it is
+//! asked has moved, `health` watches over it, `page` and `openapi` tell people and programs how to
+//! ask. Knows `ml::package` and no stage, table or engine. It neither prints nor handles signals:
+//! listener and shutdown come from outside, and so does what is to be served.
 
 mod accept;
 mod access;
@@ -21,6 +21,7 @@ mod admin;
 mod answer;
 mod batch;
 mod body;
+mod collector;
 mod complaint;
 mod connection;
 mod connections;
@@ -56,6 +57,7 @@ mod scorer;
 mod scores;
 mod seat;
 mod served;
+mod spans;
 mod stat;
 mod state;
 mod tally;
@@ -67,12 +69,14 @@ pub use access::{
 };
 pub use batch::offline::{Failed, predict};
 pub use batch::{Counts, Format, Wanted};
+pub use collector::Collector;
 pub use follow::{Follow, News, Reload, Source};
 pub use limits::Limits;
 pub use listen::{Listener, Socket};
 pub use log::{Format as LogFormat, Log};
 pub use policy::{Extra, Policy, Range};
 pub use running::run;
+pub use spans::Spans;
 pub use state::{Options, Routes};
 
 #[cfg(test)]

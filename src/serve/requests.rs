@@ -27,7 +27,7 @@ use crate::serve::exposition;
 use crate::serve::log::Line;
 use crate::serve::metrics::{Labels, METRICS};
 use crate::serve::refusal;
-use crate::serve::resource::{self, Resource};
+use crate::serve::resource::{self, KNOWN, Resource};
 use crate::serve::routes;
 use crate::serve::seat::Seat;
 use crate::serve::state::State;
@@ -66,6 +66,11 @@ where
             let refused = asks.refuse(&refusal::overloaded(), &state);
             return Box::pin(ready(Ok(asks.leave(refused, None, &state))));
         };
+        // The target of CONNECT is no path, and warp panics where there is none.
+        if request.uri().path_and_query().is_none() {
+            let refused = asks.refuse(&Problem::not_found(KNOWN), &state);
+            return Box::pin(ready(Ok(asks.leave(refused, Some(began.elapsed()), &state))));
+        }
         // Answered here, so that an overload can be seen from outside.
         if asks.labels.route() == METRICS {
             let answer = asks.metrics(request.method(), &state);
@@ -178,16 +183,21 @@ impl Asks {
 
     fn tell(&self, response: &Response, took: Option<Duration>, state: &State) {
         state.metrics.answered(self.labels, response.status(), took);
+        let took = took.unwrap_or_default();
+        let line = Line {
+            request_id: id_of(response),
+            trace: self.trace,
+            method: self.labels.method(),
+            route: self.labels.route(),
+            status: response.status().as_u16(),
+            took,
+            key: self.caller.key.as_ref().map(|key| &*key.name),
+        };
         if let Some(log) = &state.options.log {
-            log.tell(&Line {
-                request_id: id_of(response),
-                trace: self.trace,
-                method: self.labels.method(),
-                route: self.labels.route(),
-                status: response.status().as_u16(),
-                took: took.unwrap_or_default(),
-                key: self.caller.key.as_ref().map(|key| &*key.name),
-            });
+            log.tell(&line);
+        }
+        if let Some(spans) = &state.options.spans {
+            spans.tell(&line, state.served().version());
         }
     }
 

@@ -23,6 +23,8 @@ use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::policy::Policy;
 use crate::serve::served::Served;
+use crate::serve::spans::Spans;
+
 /// How many whole tables are held at the same time, each of which may take a lot of memory.
 const MAX_TABLES: usize = 2;
 
@@ -47,6 +49,8 @@ pub struct Options {
     pub access: Access,
     /// Where answers are told of; nowhere unless it is given.
     pub log: Option<Log>,
+    /// Where answers are told of as spans; nowhere unless it is given.
+    pub spans: Option<Spans>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
     /// How much of the past `/drift` tells of.
@@ -76,6 +80,7 @@ impl Default for Options {
             limits: Limits::default(),
             access: Access::default(),
             log: None,
+            spans: None,
             policy: Policy::default(),
             drift_window: Duration::from_hours(24),
             routes: Routes::default(),

@@ -36,6 +36,7 @@ mod seen;
 mod selection;
 mod service;
 mod small;
+mod spans;
 mod suggest;
 mod swap;
 mod tls;
