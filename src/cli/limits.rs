@@ -82,6 +82,10 @@ pub struct Limits {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_headers: Option<i64>,
+    /// The largest Parquet file of a batch
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_table_bytes: Option<i64>,
 }
 
 impl Limits {

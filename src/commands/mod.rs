@@ -24,6 +24,7 @@ mod run;
 mod serve;
 mod shadow;
 mod show;
+mod spans;
 mod status;
 mod suite;
 mod sweep;

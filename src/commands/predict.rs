@@ -9,16 +9,13 @@ use std::path::Path;
 
 use anyhow::Context;
 use engine::error::ExitCode;
-use serde_json::Value;
 
 use super::ended;
 use super::replay;
 use super::serve::{Chosen, checked, chosen, lay, unservable};
-use crate::cli::{Global, Predict as Args, Records};
-use crate::ml::cell::Cell;
+use crate::cli::{Global, Predict as Args, Records as Written};
 use crate::ml::package::Package;
-use crate::ml::package::input;
-use crate::ml::table::{ColumnType, Table};
+use crate::ml::records::Records;
 use crate::ml::table_file;
 use crate::serve::{self, Failed, Format, Wanted};
 use crate::terminal::Terminal;
@@ -69,10 +66,10 @@ pub(super) fn predict(
     Ok(ExitCode::Ok)
 }
 
-fn format(records: Records) -> Format {
-    match records {
-        Records::Csv => Format::Csv,
-        Records::Jsonl => Format::JsonLines,
+fn format(written: Written) -> Format {
+    match written {
+        Written::Csv => Format::Csv,
+        Written::Jsonl => Format::JsonLines,
     }
 }
 
@@ -98,40 +95,7 @@ fn opened(path: &Path, given: Option<Format>) -> anyhow::Result<(Format, Box<dyn
     }
     let table = table_file::read(path);
     let table = table.map_err(|error| ended(ExitCode::Usage, format!("{error:#}")))?;
-    Ok((Format::JsonLines, Box::new(Lines { table, row: 0, line: Vec::new(), at: 0 })))
-}
-
-/// The rows of a table as JSON lines.
-struct Lines {
-    table: Table,
-    row: usize,
-    line: Vec<u8>,
-    at: usize,
-}
-
-impl Read for Lines {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.line.len() && self.row < self.table.rows() {
-            self.line = record(&self.table, self.row).to_string().into_bytes();
-            self.line.push(b'\n');
-            (self.row, self.at) = (self.row + 1, 0);
-        }
-        let n = (&self.line[self.at..]).read(out)?;
-        self.at += n;
-        Ok(n)
-    }
-}
-
-/// A row of a table as a request has it. Floats are written so that they read back to their bits.
-fn record(table: &Table, row: usize) -> Value {
-    let value = |cell: Cell, ty: ColumnType| match (cell, ty) {
-        (Cell::Missing, _) => Value::Null,
-        (Cell::Text(text), _) => Value::from(text.as_str()),
-        (Cell::Number(x), ColumnType::Boolean) => Value::Bool(x != 0.0),
-        (Cell::Number(x), ty) => input::number(x, ty == ColumnType::Integer),
-    };
-    let columns = table.columns().iter();
-    columns.map(|column| (column.name.clone(), value(column.cell(row), column.ty()))).collect()
+    Ok((Format::JsonLines, Box::new(Records::new(table))))
 }
 
 /// Where predictions go.

@@ -22,8 +22,8 @@ use super::access;
 use super::follow::{Followed, Following};
 use super::interrupt::Interrupt;
 use super::notify::{READY, RELOADING, STOPPING, notify};
-use super::predictions;
-use super::{Opened, ended, open, root, shadow};
+use super::{Opened, ended, open, root};
+use super::{predictions, shadow, spans};
 use crate::cli::{self, Global, Policy as Flags, Serve as Args, Which};
 use crate::kinds::serve::{Params, Serve};
 use crate::ml::package::{Package, PackageError};
@@ -233,8 +233,9 @@ fn listen(
         let options =
             Options { routes, admin, access, predictions: predictions.clone(), ..options };
         let log = params.log().map(|format| Log::start(format, std::io::stderr())).transpose()?;
-        let options = Options { log: log.clone(), shadow: shadow.clone(), ..options };
-        let options = params.limits.lay(options);
+        let spans = spans::start(*terminal)?;
+        let options = Options { log: log.clone(), spans: spans.clone(), ..options };
+        let options = Options { shadow: shadow.clone(), ..params.limits.lay(options) };
         let drain_timeout = options.drain_timeout;
         let cut = serve::run(listener, package, seen, Some(follow), options, shutdown).await;
         if let Some(log) = log {
@@ -245,6 +246,9 @@ fn listen(
         }
         if let Some(predictions) = predictions {
             predictions::close(&predictions, drain_timeout, terminal);
+        }
+        if let Some(spans) = spans {
+            spans.flush(FLUSH);
         }
         anyhow::Ok(cut)
     })?;

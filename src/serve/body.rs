@@ -19,7 +19,12 @@ pub(crate) enum MediaType {
     JsonLines,
     /// `text/csv`.
     Csv,
+    /// `application/vnd.apache.parquet`, or the name that it had before it was registered.
+    Parquet,
 }
+
+/// The registered name of Parquet.
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 
 impl MediaType {
     /// The type of a body; `None` for another one, or another encoding than UTF-8.
@@ -40,13 +45,14 @@ impl MediaType {
             | "application/jsonlines"
             | "application/x-jsonlines" => MediaType::JsonLines,
             "text/csv" => MediaType::Csv,
+            PARQUET | "application/x-parquet" => MediaType::Parquet,
             _ => return None,
         };
         parts.all(is_utf8).then_some(media_type)
     }
 }
 
-/// Reads a body as far as the limit and the time allow.
+/// Reads a body as far as the limit of requests and the time allow.
 ///
 /// # Errors
 /// 413 above the limit, 408 when it takes too long, 400 when it ends too early.
@@ -59,7 +65,20 @@ where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf,
 {
-    let limit = state.options.max_body_bytes;
+    read_up_to(state.options.max_body_bytes, state, headers, body).await
+}
+
+/// The same with a limit of its own.
+pub(crate) async fn read_up_to<S, B>(
+    limit: u64,
+    state: &State,
+    headers: &HeaderMap,
+    body: S,
+) -> Result<Vec<u8>, Problem>
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > limit) {
         return Err(Problem::too_large(limit));

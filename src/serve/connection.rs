@@ -24,6 +24,7 @@ use crate::serve::guard::Guard;
 use crate::serve::listen::Stream;
 use crate::serve::metrics::Labels;
 use crate::serve::refusal;
+use crate::serve::seat::Seat;
 use crate::serve::state::State;
 
 /// How long the last words with a client may take.
@@ -47,6 +48,7 @@ pub(crate) enum Stage {
 pub(crate) async fn serve<S>(
     stream: Box<dyn Stream>,
     requests: S,
+    seat: Arc<Seat>,
     state: Arc<State>,
     stage: watch::Receiver<Stage>,
 ) where
@@ -54,7 +56,7 @@ pub(crate) async fn serve<S>(
     S::Future: Unpin,
 {
     let limits = &state.options.limits;
-    let guard = Guard::new(stream, &state.options);
+    let guard = Guard::new(stream, &state.options, Arc::clone(&seat));
     let mut connection = http1::Builder::new()
         // What a client has sent is answered also when it sends no more.
         .half_close(true)
@@ -64,10 +66,15 @@ pub(crate) async fn serve<S>(
         .serve_connection(TokioIo::new(guard), requests);
     let mut closing = pin!(reached(stage.clone(), Stage::Closing));
     let mut cut = pin!(reached(stage, Stage::Cut));
-    let mut is_closing = false;
+    let mut leaving = pin!(seat.asked());
+    let (mut is_closing, mut is_leaving) = (false, false);
     let is_cut = poll_fn(|cx| {
         if !is_closing && closing.as_mut().poll(cx).is_ready() {
             is_closing = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if !is_leaving && leaving.as_mut().poll(cx).is_ready() {
+            is_leaving = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         if is_closing && cut.as_mut().poll(cx).is_ready() {

@@ -16,6 +16,7 @@ use warp::http::StatusCode;
 use crate::ml::package::{Package, Prediction};
 use crate::serve::errors::{Loc, Problem};
 use crate::serve::metrics::{OTHER, counters, place};
+use crate::serve::scores::{Said, Scores};
 use crate::serve::tally::Tally;
 
 /// How many versions are told apart: a scrape must not grow with the age of the service.
@@ -61,6 +62,8 @@ struct Kept {
     versions: Vec<Arc<Predictions>>,
     /// The predictions of versions that are no longer told apart.
     others: u64,
+    /// Their probabilities.
+    other_scores: Scores,
     fields: BTreeMap<String, Arc<Wrong>>,
 }
 
@@ -70,6 +73,7 @@ struct Predictions {
     /// The negative and the positive class, as labels.
     classes: [String; 2],
     counts: [AtomicU64; 2],
+    scores: Scores,
 }
 
 /// Where one package counts. A request holds it as long as the package.
@@ -117,6 +121,17 @@ impl Counters {
         all
     }
 
+    /// Which probabilities each version said, as `(version, said)`.
+    pub(crate) fn scores(&self) -> Vec<(String, Said)> {
+        let kept = self.lock();
+        let mut all: Vec<_> =
+            kept.versions.iter().map(|of| (of.version.clone(), of.scores.said())).collect();
+        if kept.others > 0 {
+            all.push((OTHER.to_owned(), kept.other_scores.said()));
+        }
+        all
+    }
+
     /// How often each field was wrong in each way, as `(field, type, count)`.
     pub(crate) fn errors(&self) -> Vec<(String, &'static str, u64)> {
         let kept = self.lock();
@@ -146,15 +161,17 @@ impl Kept {
                 version: version.to_owned(),
                 classes: package.model().classes().each_ref().map(label),
                 counts: Default::default(),
+                scores: Scores::default(),
             }),
         };
         self.versions.push(Arc::clone(&predictions));
         let mut excess = self.versions.len().saturating_sub(MAX_VERSIONS);
-        let others = &mut self.others;
+        let (others, other_scores) = (&mut self.others, &self.other_scores);
         self.versions.retain_mut(|of| {
             // A request may still count in what it began with; such a one waits for the next swap.
             let Some(of) = Arc::get_mut(of).filter(|_| excess > 0) else { return true };
             excess -= 1;
+            other_scores.absorb(&of.scores);
             *others += of.counts.iter_mut().map(|count| *count.get_mut()).sum::<u64>();
             false
         });
@@ -183,6 +200,7 @@ impl Counts {
     pub(crate) fn predicted(&self, prediction: &Prediction<'_>) {
         let is_positive = *prediction.class == self.positive;
         self.predictions.counts[usize::from(is_positive)].fetch_add(1, Ordering::Relaxed);
+        self.predictions.scores.add(prediction.probability);
     }
 
     /// Counts what is wrong with the fields of a request.
@@ -240,6 +258,12 @@ mod tests {
         assert_eq!(all.iter().map(|(.., count)| count).sum::<u64>(), 30);
         assert_eq!((of(&counters, packages[0].version()), of(&counters, OTHER)), (11, 4));
         assert_eq!(all.len(), 2 * MAX_VERSIONS + 1);
+        let scores = counters.scores();
+        let said = |version: &str| {
+            let of = scores.iter().find(|(of, _)| of == version);
+            of.and_then(|(_, said)| said.below.last()).map(|(_, n)| *n)
+        };
+        assert_eq!((said(packages[0].version()), said(OTHER)), (Some(11), Some(4)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::serve::drift::report::Report;
 use crate::serve::metrics::{BOUNDS, OTHER};
+use crate::serve::scores::Said;
 use crate::serve::shadow::Summary;
 use crate::serve::state::State;
 
@@ -98,6 +99,18 @@ fn model(text: &mut Text, state: &State) {
     text.metric(name, "counter", "Predictions, by model version and class.");
     for (version, class, count) in state.counters.predictions() {
         text.sample(name, &[("model_version", &*version), ("class", &*class)], count);
+    }
+    let name = "prediction";
+    text.metric(name, "histogram", "Probabilities of the positive class, by model version.");
+    for (version, Said { below, sum }) in state.counters.scores() {
+        let version = ("model_version", &*version);
+        let count = below.last().map_or(0, |(_, count)| *count);
+        let bounds = below.into_iter().map(|(bound, count)| (bound.to_string(), count));
+        for (bound, count) in bounds.chain([("+Inf".to_owned(), count)]) {
+            text.sample(&format!("{name}_bucket"), &[version, ("le", &*bound)], count);
+        }
+        text.sample(&format!("{name}_sum"), &[version], sum);
+        text.sample(&format!("{name}_count"), &[version], count);
     }
     text.metric("model_info", "gauge", "The model that answers.");
     let served = state.served();
@@ -199,6 +212,8 @@ fn load(text: &mut Text, state: &State) {
     let in_flight = metrics.in_flight.load(Ordering::Relaxed);
     text.single("inflight_requests", "gauge", "Requests that are worked on.", in_flight);
     text.single("connections", "gauge", "Connections that are open.", connections.open());
+    let help = "Connections that gave their place to another while they waited for a request.";
+    text.single("connections_evicted_total", "counter", help, connections.evicted());
     let name = "shed_total";
     text.metric(name, "counter", "What was turned away because of too much else.");
     text.sample(name, &[("what", "connection")], connections.shed());
@@ -212,6 +227,10 @@ fn load(text: &mut Text, state: &State) {
         text.metric(name, "counter", "Predictions that are in their log, or should be.");
         text.sample(name, &[("outcome", "written")], log.written());
         text.sample(name, &[("outcome", "dropped")], log.dropped());
+    }
+    if let Some(spans) = &state.options.spans {
+        let help = "Spans that were dropped because the collector is slow or does not answer.";
+        text.single("spans_dropped_total", "counter", help, spans.dropped());
     }
     let draining = u8::from(state.is_draining());
     text.single("draining", "gauge", "Whether the service is stopping.", draining);

@@ -10,6 +10,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::serve::framing::{Fault, Framing, Phase};
+use crate::serve::seat::Seat;
 use crate::serve::state::Options;
 
 /// A stream that is watched over.
@@ -37,11 +39,13 @@ pub(crate) struct Guard<S> {
     header_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
+    /// Where it is told since when a next request is waited for.
+    seat: Arc<Seat>,
 }
 
 impl<S> Guard<S> {
     /// Watches over a new connection.
-    pub(crate) fn new(stream: S, options: &Options) -> Guard<S> {
+    pub(crate) fn new(stream: S, options: &Options, seat: Arc<Seat>) -> Guard<S> {
         let limits = &options.limits;
         Guard {
             stream,
@@ -56,6 +60,7 @@ impl<S> Guard<S> {
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
             write_timeout: options.body_timeout,
+            seat,
         }
     }
 
@@ -77,8 +82,15 @@ impl<S> Guard<S> {
         }
         let goes_on = phase == Phase::Head && self.framing.phase() == Phase::Head;
         if !goes_on || self.framing.heads > heads {
-            self.since = Instant::now();
+            self.used();
         }
+    }
+
+    /// Notes that the connection has just been of use.
+    fn used(&mut self) {
+        self.since = Instant::now();
+        let waits = self.framing.phase() == Phase::Idle && self.framing.heads > 0;
+        self.seat.waits(waits.then(|| self.since.into_std()));
     }
 
     /// Whether the client has had its time to send what must come next.
@@ -101,10 +113,12 @@ impl<S> Guard<S> {
         if wrote.is_ready() {
             self.stalled = None;
             if self.framing.phase() == Phase::Idle {
-                self.since = Instant::now();
+                self.used();
             }
             return wrote;
         }
+        // It waits to be read, and not for a request.
+        self.seat.waits(None);
         let since = *self.stalled.get_or_insert_with(Instant::now);
         match self.writing.has_passed(cx, since + self.write_timeout) {
             true => Poll::Ready(Err(ErrorKind::TimedOut.into())),
@@ -240,7 +254,7 @@ mod tests {
         let options = Options { body_timeout, ..Options::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let flushed = runtime.block_on(async {
-            let mut guard = Guard::new(Holding, &options);
+            let mut guard = Guard::new(Holding, &options, Arc::default());
             let wrote = poll_fn(|cx| Pin::new(&mut guard).poll_write(cx, b"answer")).await;
             assert_eq!(wrote.unwrap(), 6);
             poll_fn(|cx| Pin::new(&mut guard).poll_flush(cx)).await

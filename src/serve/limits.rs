@@ -29,6 +29,8 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// The most headers of a request.
     pub max_headers: usize,
+    /// The largest table that is read as a whole, in bytes of its file.
+    pub max_table_bytes: usize,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             max_requests: 256,
             max_header_bytes: 16 << 10,
             max_headers: 64,
+            max_table_bytes: 16 << 20,
         }
     }
 }

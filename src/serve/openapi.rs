@@ -13,6 +13,9 @@ mod shadow;
 use serde_json::{Map, Value, json};
 
 use crate::ml::package::Package;
+use crate::serve::admin;
+use crate::serve::batch::upload::MAX_GROWTH;
+use crate::serve::body::PARQUET;
 use crate::serve::predict::MAX_EXPLAINED;
 use crate::serve::problem_json;
 use crate::serve::state::Options;
@@ -72,7 +75,8 @@ fn paths(package: &Package, options: &Options) -> Map<String, Value> {
         ("/metrics", access::metrics()),
         ("/", json!({ "get": page })),
     ];
-    all.into_iter().map(|(path, item)| (path.to_owned(), item)).collect()
+    let reload = options.admin.then(|| (admin::RELOAD, json!({ "post": access::reload() })));
+    all.into_iter().chain(reload).map(|(path, item)| (path.to_owned(), item)).collect()
 }
 
 fn predict(package: &Package, options: &Options) -> Value {
@@ -109,16 +113,19 @@ fn batch(package: &Package, options: &Options) -> Value {
         "content": {
             "application/x-ndjson": { "schema": { "type": "string" } },
             "text/csv": { "schema": { "type": "string" } },
+            PARQUET: { "schema": { "type": "string", "format": "binary" } },
         },
     });
     json!({
         "operationId": "batch",
         "summary": format!("Predict `{}` for a file of any size", package.manifest().target),
         "description": format!(
-            "JSON lines, or CSV with a header; each record has at most {} bytes. Answers are JSON \
-             lines, or CSV where `Accept` prefers it. A record that is wrong has an answer that \
-             says so; only a CSV header can be wrong for all.",
-            options.max_body_bytes
+            "JSON lines, CSV with a header, or a Parquet file of at most {} bytes, which may be \
+             {MAX_GROWTH} times as large when it is opened; each record has at most {} bytes. \
+             Answers are JSON lines, or CSV or Parquet where `Accept` prefers it. A record that \
+             is wrong has an answer that says so; only a CSV header, or a Parquet file itself, \
+             can be wrong for all.",
+            options.limits.max_table_bytes, options.max_body_bytes
         ),
         "parameters": [explain()],
         "requestBody": {
@@ -126,6 +133,7 @@ fn batch(package: &Package, options: &Options) -> Value {
             "content": {
                 "application/x-ndjson": text(line.into()),
                 "text/csv": text(header.into()),
+                PARQUET: { "schema": { "type": "string", "format": "binary" } },
             },
         },
         "responses": refusable(answers),

@@ -4,6 +4,8 @@
 //! written here. Knows no sockets.
 
 use warp::http::StatusCode;
+use warp::http::header::{self, HeaderValue};
+use warp::reply::Response;
 
 use crate::serve::errors::{Entry, Problem, name};
 use crate::serve::framing::Fault;
@@ -93,6 +95,14 @@ pub(crate) fn faulty(fault: Fault, state: &State) -> Problem {
             problem(status, "Request timeout", "timeout", "header", message)
         }
     }
+}
+
+/// Puts on a refusal when to come again, if that is what it is about.
+pub(crate) fn dress(problem: &Problem, mut response: Response) -> Response {
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    }
+    response
 }
 
 /// The answer as it is written where hyper does not write it; it closes the connection.

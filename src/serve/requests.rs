@@ -14,9 +14,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use warp::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use warp::http::header::{CONNECTION, HeaderValue};
 use warp::http::{Method, Request, StatusCode};
-use warp::hyper::body::Incoming;
 use warp::hyper::service::Service;
 use warp::reply::Response;
 
@@ -28,8 +27,9 @@ use crate::serve::exposition;
 use crate::serve::log::Line;
 use crate::serve::metrics::{Labels, METRICS};
 use crate::serve::refusal;
-use crate::serve::resource::{self, Resource};
+use crate::serve::resource::{self, KNOWN, Resource};
 use crate::serve::routes;
+use crate::serve::seat::Seat;
 use crate::serve::state::State;
 use crate::serve::trace::{self, Trace};
 
@@ -40,39 +40,47 @@ pub(crate) struct Requests<R> {
     pub(crate) state: Arc<State>,
     /// Where the client is, if it is anywhere.
     pub(crate) address: Option<IpAddr>,
+    /// The place of the connection among all.
+    pub(crate) seat: Arc<Seat>,
 }
 
-impl<R, A> Service<Request<Incoming>> for Requests<R>
+impl<R, A, B> Service<Request<B>> for Requests<R>
 where
-    R: tower_service::Service<
-            Request<Incoming>,
-            Response = Response,
-            Error = Infallible,
-            Future = A,
-        > + Clone,
+    R: tower_service::Service<Request<B>, Response = Response, Error = Infallible, Future = A>
+        + Clone,
     A: Future<Output = Result<Response, Infallible>> + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<B>) -> Self::Future {
         let began = Instant::now();
         let state = Arc::clone(&self.state);
         let (asks, refused) = Asks::admit(&request, self.address, &state);
         if let Some(answer) = refused {
             return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
         }
+        let at_work = Seat::work(&self.seat);
         let Some(turn) = Turn::take(&state, asks.is_probe()) else {
             let refused = asks.refuse(&refusal::overloaded(), &state);
             return Box::pin(ready(Ok(asks.leave(refused, None, &state))));
         };
+        // The target of CONNECT is no path, and warp panics where there is none.
+        if request.uri().path_and_query().is_none() {
+            let refused = asks.refuse(&Problem::not_found(KNOWN), &state);
+            return Box::pin(ready(Ok(asks.leave(refused, Some(began.elapsed()), &state))));
+        }
         // Answered here, so that an overload can be seen from outside.
         if asks.labels.route() == METRICS {
             let answer = asks.metrics(request.method(), &state);
             return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
         }
         let is_admin = state.options.admin && asks.labels.route() == admin::RELOAD;
+        if is_admin && *request.method() == Method::OPTIONS {
+            let answer = answer::options(admin::ALLOWED, &asks.id(&state));
+            return Box::pin(ready(Ok(asks.leave(answer, Some(began.elapsed()), &state))));
+        }
         // By a Unix socket comes who may open the file.
         let is_near = self.address.is_none_or(|address| address.is_loopback());
         let admitted = is_admin.then(|| admin::admit(request.method(), request.headers(), is_near));
@@ -95,7 +103,7 @@ where
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let response = asks.leave(response, Some(began.elapsed()), &state);
-            drop(turn);
+            drop((turn, at_work));
             Ok(response)
         })
     }
@@ -117,8 +125,8 @@ struct Asks {
 
 impl Asks {
     /// Who asks for what, and the answer if they do not get it, or a browser only asks if it would.
-    fn admit(
-        request: &Request<Incoming>,
+    fn admit<B>(
+        request: &Request<B>,
         address: Option<IpAddr>,
         state: &State,
     ) -> (Asks, Option<Response>) {
@@ -175,16 +183,21 @@ impl Asks {
 
     fn tell(&self, response: &Response, took: Option<Duration>, state: &State) {
         state.metrics.answered(self.labels, response.status(), took);
+        let took = took.unwrap_or_default();
+        let line = Line {
+            request_id: id_of(response),
+            trace: self.trace,
+            method: self.labels.method(),
+            route: self.labels.route(),
+            status: response.status().as_u16(),
+            took,
+            key: self.caller.key.as_ref().map(|key| &*key.name),
+        };
         if let Some(log) = &state.options.log {
-            log.tell(&Line {
-                request_id: id_of(response),
-                trace: self.trace,
-                method: self.labels.method(),
-                route: self.labels.route(),
-                status: response.status().as_u16(),
-                took: took.unwrap_or_default(),
-                key: self.caller.key.as_ref().map(|key| &*key.name),
-            });
+            log.tell(&line);
+        }
+        if let Some(spans) = &state.options.spans {
+            spans.tell(&line, state.served().version());
         }
     }
 
@@ -219,11 +232,7 @@ impl Asks {
     }
 
     fn refuse(&self, problem: &Problem, state: &State) -> Response {
-        let mut response = answer::refuse(problem, state, &self.id(state), self.is_head);
-        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal::RETRY_AFTER));
-        }
-        response
+        refusal::dress(problem, answer::refuse(problem, state, &self.id(state), self.is_head))
     }
 }
 

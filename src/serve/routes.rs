@@ -18,19 +18,21 @@ use warp::{Buf, Filter, Rejection, Stream};
 use crate::serve::accept;
 use crate::serve::answer::{self, Answer, Content, HTML, JSON, REQUEST_ID};
 use crate::serve::answering::Answering;
+use crate::serve::batch::upload::Lines;
 use crate::serve::batch::{Answers, Format, Wanted};
-use crate::serve::body::{self, MediaType};
+use crate::serve::body::{self, MediaType, PARQUET};
 use crate::serve::doors::{invocations, v2};
 use crate::serve::drift::report;
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::health::Report;
 use crate::serve::predict::predict;
 use crate::serve::query::Query;
+use crate::serve::refusal;
 use crate::serve::resource::{self, KNOWN, Resource};
 use crate::serve::scorer::Scorer;
 use crate::serve::served::Served;
 use crate::serve::shadow;
-use crate::serve::state::{Options, State};
+use crate::serve::state::State;
 
 /// The longest request id that is repeated.
 const MAX_ID_LEN: usize = 128;
@@ -77,12 +79,16 @@ where
     let served = Answering::new(state, &id);
     let path = head.path.as_str();
     let resource = Resource::of(path, &state.options.routes, &served.package);
-    let answer = answer(state, &served, head, resource, body).await.unwrap_or_else(|problem| {
-        served.counts.refused(&problem);
-        let tongue = resource::tongue(path, resource);
-        Answer::problem(&problem, tongue, &head.headers, served.version(), &id)
-    });
-    answer.finish(&id, head.method == Method::HEAD)
+    let is_head = head.method == Method::HEAD;
+    match answer(state, &served, head, resource, body).await {
+        Ok(answer) => answer.finish(&id, is_head),
+        Err(problem) => {
+            served.counts.refused(&problem);
+            let tongue = resource::tongue(path, resource);
+            let answer = Answer::problem(&problem, tongue, &head.headers, served.version(), &id);
+            refusal::dress(&problem, answer.finish(&id, is_head))
+        }
+    }
 }
 
 async fn answer<S, B>(
@@ -113,7 +119,7 @@ where
             let body = body::read(state, headers, body).await?;
             predicted(served, body, query).await
         }
-        Resource::Batch => batch(served, &state.options, head, body).await,
+        Resource::Batch => batch(state, served, head, body).await,
         Resource::Invocations => {
             let takes = [MediaType::Json, MediaType::Csv];
             let media_type = expect(headers, &takes, "application/json or text/csv")?;
@@ -151,8 +157,8 @@ async fn predicted(served: &Answering, body: Vec<u8>, query: Query) -> Result<An
 
 /// The answer of `/predict/batch`: a stream, once the header was right.
 async fn batch<S, B>(
+    state: &State,
     served: &Answering,
-    options: &Options,
     head: &Head,
     body: S,
 ) -> Result<Answer, Problem>
@@ -161,28 +167,43 @@ where
     B: Buf + Unpin + Send + Sync + 'static,
 {
     let Query { explain } = Query::read(&head.query)?;
-    let takes = [MediaType::JsonLines, MediaType::Csv];
-    let names = "application/x-ndjson or text/csv; a Parquet file is read by `pipeline predict`";
-    let input = match expect(&head.headers, &takes, names)? {
+    let takes = [MediaType::JsonLines, MediaType::Csv, MediaType::Parquet];
+    let names = format!("application/x-ndjson, text/csv or {PARQUET}");
+    let media_type = expect(&head.headers, &takes, &names)?;
+    let output = batch_output(&head.headers);
+    if explain && output != Format::JsonLines {
+        let loc = vec![errors::name("query"), errors::name("explain")];
+        let message = "explanations are lists, which only application/x-ndjson can hold".to_owned();
+        let msg = "CSV and Parquet have no explanations";
+        return Err(Problem::unprocessable(Entry::new("not_explainable", loc, msg, message)));
+    }
+    let input = match media_type {
         MediaType::Csv => Format::Csv,
         _ => Format::JsonLines,
     };
-    let weight = |media_type: &str| accept::quality(&head.headers, media_type);
-    let output = match weight("text/csv") > weight("application/x-ndjson") {
-        true => Format::Csv,
-        false => Format::JsonLines,
-    };
-    if explain && output == Format::Csv {
-        let loc = vec![errors::name("query"), errors::name("explain")];
-        let message = "explanations are lists, which only application/x-ndjson can hold".to_owned();
-        let msg = "CSV has no explanations";
-        return Err(Problem::unprocessable(Entry::new("not_explainable", loc, msg, message)));
-    }
+    let options = &state.options;
     let max_record_bytes = usize::try_from(options.max_body_bytes).unwrap_or(usize::MAX);
     let wanted = Wanted { input, output, explain, max_record_bytes };
-    let answers = Answers::begin(served.clone(), options.body_timeout, wanted, body).await?;
-    let content = Content::Stream(warp::reply::stream(answers).into_response());
-    Ok(Answer { content, ..Answer::new(output.media_type(), Vec::new()) })
+    let (served, patience) = (served.clone(), options.body_timeout);
+    let answers = if media_type == MediaType::Parquet {
+        let lines = Lines::open(state, &served, &head.headers, body).await?;
+        warp::reply::stream(Answers::begin(served, patience, wanted, lines).await?).into_response()
+    } else {
+        warp::reply::stream(Answers::begin(served, patience, wanted, body).await?).into_response()
+    };
+    Ok(Answer { content: Content::Stream(answers), ..Answer::new(output.media_type(), Vec::new()) })
+}
+
+/// How the answers to a batch are written: as it is accepted, in doubt as JSON lines.
+fn batch_output(headers: &HeaderMap) -> Format {
+    let weight = |media_type: &str| accept::quality(headers, media_type);
+    let mut best = (Format::JsonLines, weight("application/x-ndjson"));
+    for (format, media_type) in [(Format::Csv, "text/csv"), (Format::Parquet, PARQUET)] {
+        if weight(media_type) > best.1 {
+            best = (format, weight(media_type));
+        }
+    }
+    best.0
 }
 
 /// The answer of `/invocations`.

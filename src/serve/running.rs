@@ -60,13 +60,13 @@ pub async fn run(
         let (state, alive) = (Arc::clone(&state), alive.clone());
         match state.connections.admit(client.address) {
             Admission::Served(permit) => {
-                let (address, stage) = (client.address, stage.clone());
-                let requests =
-                    Requests { routes: routes.clone(), state: Arc::clone(&state), address };
+                let (address, stage, seat) = (client.address, stage.clone(), permit.seat());
+                let (routes, shared) = (routes.clone(), Arc::clone(&state));
+                let requests = Requests { routes, state: shared, address, seat: Arc::clone(&seat) };
                 tokio::spawn(async move {
                     let secured = connection::secured(client.stream, &state, stage.clone());
                     if let Some(stream) = secured.await {
-                        connection::serve(stream, requests, state, stage).await;
+                        connection::serve(stream, requests, seat, state, stage).await;
                     }
                     drop((permit, alive));
                 });

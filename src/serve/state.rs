@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use crate::ml::package::Package;
 use crate::serve::access::Access;
@@ -24,6 +25,10 @@ use crate::serve::policy::Policy;
 use crate::serve::predictions::Predictions;
 use crate::serve::served::Served;
 use crate::serve::shadow::Shadow;
+use crate::serve::spans::Spans;
+
+/// How many whole tables are held at the same time, each of which may take a lot of memory.
+const MAX_TABLES: usize = 2;
 
 /// What the operator may set.
 #[derive(Clone, Debug)]
@@ -50,6 +55,8 @@ pub struct Options {
     pub predictions: Option<Predictions>,
     /// The package that scores every row beside the one that answers; none unless it is given.
     pub shadow: Option<Shadow>,
+    /// Where answers are told of as spans; nowhere unless it is given.
+    pub spans: Option<Spans>,
     /// What becomes of values that training has not seen.
     pub policy: Policy,
     /// How much of the past `/drift` tells of.
@@ -81,6 +88,7 @@ impl Default for Options {
             log: None,
             predictions: None,
             shadow: None,
+            spans: None,
             policy: Policy::default(),
             drift_window: Duration::from_hours(24),
             routes: Routes::default(),
@@ -94,6 +102,8 @@ pub(crate) struct State {
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,
     pub(crate) counters: Counters,
+    /// Who may hold a whole table.
+    pub(crate) tables: Arc<Semaphore>,
     /// How another package comes to answer; `None` when none ever does.
     pub(crate) follow: Option<Follow>,
     served: ArcSwap<Served>,
@@ -118,6 +128,7 @@ impl State {
         State {
             connections: Arc::new(Connections::new(max, max_each)),
             metrics: Metrics::new(),
+            tables: Arc::new(Semaphore::new(MAX_TABLES)),
             served: ArcSwap::from_pointee(Served::new(package, dir, &options, &counters)),
             counters,
             follow,

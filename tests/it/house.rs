@@ -91,7 +91,7 @@ fn is_comment(line: &str) -> bool {
 }
 
 fn all_sources() -> Vec<(PathBuf, String)> {
-    ["src", "crates", "tests", "data", "benches"].into_iter().flat_map(sources).collect()
+    ["src", "crates", "tests", "data", "benches", "fuzz"].into_iter().flat_map(sources).collect()
 }
 
 #[track_caller]

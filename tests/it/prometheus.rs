@@ -87,6 +87,12 @@ fn the_counts_after_known_traffic_are_what_prometheus_reads() {
         let labels = json!({"model_version": version, "class": class.to_string()});
         assert_eq!(read("predictions_total", labels), count);
     }
+    assert_eq!(families["prediction"]["type"], "histogram");
+    let all = json!({"model_version": version, "le": "+Inf"});
+    assert_eq!(read("prediction_bucket", all), 5.0);
+    assert_eq!(read("prediction_count", json!({"model_version": version})), 5.0);
+    let said = 5.0 * service.predict(&good).1["probability"].as_f64().unwrap();
+    assert!((read("prediction_sum", json!({"model_version": version})) - said).abs() < 1e-5);
     let errors = |field: &str, kind: &str| {
         read("validation_errors_total", json!({"field": field, "type": kind}))
     };

@@ -27,6 +27,7 @@ pub struct Params {
     max_requests: usize,
     max_header_bytes: usize,
     max_headers: usize,
+    max_table_bytes: usize,
 }
 
 impl Params {
@@ -46,6 +47,7 @@ impl Params {
                 max_requests: self.max_requests,
                 max_header_bytes: self.max_header_bytes,
                 max_headers: self.max_headers,
+                max_table_bytes: self.max_table_bytes,
             },
             ..options
         }
@@ -144,5 +146,12 @@ fn counts(limits: &Limits) -> Vec<Param> {
             "the largest head of a request, in bytes; above that the answer is 431",
         ),
         count("max_headers", 4, 1000, limits.max_headers, "the most headers of a request"),
+        count(
+            "max_table_bytes",
+            64,
+            1 << 30,
+            limits.max_table_bytes,
+            "the largest Parquet file of a batch, in bytes; opened it may be 16 times as large",
+        ),
     ]
 }

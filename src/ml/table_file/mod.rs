@@ -4,7 +4,9 @@
 //! short rows, doubled names) is decided by `csv` and `infer` before or after it. What is written
 //! is the same bytes for the same table: no compression, no statistics, one thread.
 
+mod bounded;
 mod compressed;
+mod groups;
 mod parts;
 
 use std::fs;
@@ -22,6 +24,9 @@ use rayon::prelude::*;
 
 use super::table::{Column, Table, Values};
 use super::{csv, infer};
+
+pub use bounded::{Unusable, read_bounded};
+pub use groups::Groups;
 
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 
@@ -157,6 +162,15 @@ fn parse_parquet(bytes: Vec<u8>) -> anyhow::Result<Part> {
 }
 
 fn table_of(bytes: Vec<u8>) -> anyhow::Result<Table> {
+    let frame = frame_of(bytes)?;
+    ensure!(frame.height() > 0, "there is no row: at least one is expected");
+    let columns: Vec<anyhow::Result<Column>> =
+        frame.columns().par_iter().map(from_series).collect();
+    Ok(Table::new(columns.into_iter().collect::<anyhow::Result<_>>()?)?)
+}
+
+/// The columns of a file as they are in it, if all of them have types that are taken.
+fn frame_of(bytes: Vec<u8>) -> anyhow::Result<DataFrame> {
     let mut reader = ParquetReader::new(Cursor::new(bytes)).set_rechunk(true);
     let schema = reader.schema().map_err(damaged)?;
     for (name, field) in schema.iter() {
@@ -169,10 +183,7 @@ fn table_of(bytes: Vec<u8>) -> anyhow::Result<Table> {
     }
     let frame = reader.finish().map_err(damaged)?;
     ensure!(frame.width() > 0, "there is no column");
-    ensure!(frame.height() > 0, "there is no row: at least one is expected");
-    let columns: Vec<anyhow::Result<Column>> =
-        frame.columns().par_iter().map(from_series).collect();
-    Ok(Table::new(columns.into_iter().collect::<anyhow::Result<_>>()?)?)
+    Ok(frame)
 }
 
 fn damaged(error: impl std::fmt::Display) -> anyhow::Error {

@@ -1,4 +1,5 @@
-//! Many records, one answer each: a file of any size through a bounded memory.
+//! Many records, one answer each: a file of any size through a bounded memory. (Of Parquet the
+//! file itself is held, by `upload`, because what it says of its contents stands at its end.)
 //!
 //! Bytes go in as they come, answers come out as they are made, in the order of the records and
 //! each with its number. A record that is wrong has an answer that says so, and the others have
@@ -9,11 +10,14 @@ mod columns;
 pub(crate) mod offline;
 mod splitter;
 mod stream;
+pub(crate) mod upload;
 mod writer;
 
 use std::borrow::Cow;
 
 use crate::ml::csv;
+use crate::ml::results::Results;
+use crate::serve::body::PARQUET;
 use crate::serve::errors::{self, Entry, Problem};
 use crate::serve::scorer::Scorer;
 use crate::serve::validation::{Row, Rows};
@@ -34,6 +38,8 @@ pub enum Format {
     JsonLines,
     /// Comma-separated values with a header, by RFC 4180.
     Csv,
+    /// A Parquet file. Records are never read in it: `upload` makes JSON lines of them.
+    Parquet,
 }
 
 impl Format {
@@ -42,6 +48,7 @@ impl Format {
         match self {
             Format::JsonLines => "application/x-ndjson",
             Format::Csv => "text/csv; charset=utf-8",
+            Format::Parquet => PARQUET,
         }
     }
 }
@@ -75,6 +82,8 @@ pub(crate) struct Batch {
     columns: Option<Columns>,
     counts: Counts,
     is_first_record: bool,
+    /// The file that is written, of answers in Parquet.
+    results: Option<Results>,
 }
 
 impl Batch {
@@ -85,6 +94,7 @@ impl Batch {
             columns: None,
             counts: Counts::default(),
             is_first_record: true,
+            results: None,
         }
     }
 
@@ -135,8 +145,11 @@ impl Batch {
         if self.awaits_header() {
             return Err(unreadable("the text is empty: a line with the names is expected"));
         }
-        self.begin(out);
-        Ok(())
+        self.begin(scorer, out)?;
+        match &mut self.results {
+            Some(results) => results.finish(out).map_err(|_| Problem::internal()),
+            None => Ok(()),
+        }
     }
 
     /// Takes a record, or the header.
@@ -163,7 +176,7 @@ impl Batch {
             self.columns = Some(Columns::new(scorer.validator, &header)?);
             return Ok(());
         }
-        self.begin(out);
+        self.begin(scorer, out)?;
         self.counts.records += 1;
         let outcome = match found {
             Found::Whole(record) => self.answer(scorer, record),
@@ -173,15 +186,29 @@ impl Batch {
             }
         };
         self.counts.failed += u64::from(outcome.is_err());
-        writer::write(self.wanted.output, self.counts.records, &outcome, out);
+        let row = self.counts.records;
+        if let Some(results) = &mut self.results {
+            let pushed = results.push(writer::line(row, &outcome), out);
+            return pushed.map_err(|_| Problem::internal());
+        }
+        writer::write(self.wanted.output, row, &outcome, out);
         Ok(())
     }
 
     /// Writes what stands before the first answer.
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.is_first_record) && self.wanted.output == Format::Csv {
-            out.extend_from_slice(writer::CSV_HEADER.as_bytes());
+    fn begin(&mut self, scorer: Scorer<'_>, out: &mut Vec<u8>) -> Result<(), Problem> {
+        if !std::mem::take(&mut self.is_first_record) {
+            return Ok(());
         }
+        match self.wanted.output {
+            Format::JsonLines => {}
+            Format::Csv => out.extend_from_slice(writer::CSV_HEADER.as_bytes()),
+            Format::Parquet => {
+                let begun = Results::begin(&scorer.package.manifest().classes);
+                self.results = Some(begun.map_err(|_| Problem::internal())?);
+            }
+        }
+        Ok(())
     }
 
     fn answer<'s>(&self, scorer: Scorer<'s>, record: &[u8]) -> Outcome<'s> {

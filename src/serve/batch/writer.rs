@@ -1,12 +1,13 @@
 //! What is written for one record: its number, and a prediction or what is wrong.
 //!
-//! JSON lines say all that `/predict` says. A line of CSV has no place for lists, so that what is
-//! wrong with a record becomes one text.
+//! JSON lines say all that `/predict` says. A line of CSV, or a row of Parquet, has no place for
+//! lists, so that what is wrong with a record becomes one text.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Format;
+use crate::ml::results::Line;
 use crate::serve::errors::{Entry, Problem};
 use crate::serve::scorer::Answer;
 
@@ -38,9 +39,25 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// Appends the line of a record.
+/// The row of a record in Parquet.
+pub(super) fn line<'a>(row: u64, outcome: &'a Outcome<'_>) -> Line<'a> {
+    match outcome {
+        Ok(Answer { prediction, probability, model_version, warnings, .. }) => Line {
+            row,
+            prediction: Some(prediction),
+            probability: Some(*probability),
+            model_version: Some(model_version),
+            warning: joined(warnings),
+            ..Line::default()
+        },
+        Err(problem) => Line { row, error: joined(&problem.entries), ..Line::default() },
+    }
+}
+
+/// Appends the line of a record; rows of Parquet are no lines.
 pub(super) fn write(format: Format, row: u64, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     match (format, outcome) {
+        (Format::Parquet, _) => {}
         (Format::JsonLines, Ok(answer)) => json_line(&Good { row, answer }, out),
         (Format::JsonLines, Err(Problem { entries, omitted, .. })) => {
             json_line(&Bad { row, errors: entries, omitted: *omitted }, out);

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{headers, reference};
+use super::{headers, ok, reference};
 use crate::serve::doors::Tongue;
 use crate::serve::problem_json;
 use crate::serve::resource::{self, Resource};
@@ -30,6 +30,31 @@ pub(super) fn metrics() -> Value {
             "content": { "text/plain": { "schema": { "type": "string" } } },
         }},
     }})
+}
+
+/// The look for another package, which is there for clients on the service's own machine.
+pub(super) fn reload() -> Value {
+    let version = json!({ "type": "string" });
+    let schema = json!({
+        "type": "object",
+        "required": ["status", "model_version"],
+        "properties": {
+            "status": { "enum": ["unchanged", "swapped"] },
+            "model_version": version,
+            "before": { "type": ["string", "null"] },
+        },
+    });
+    json!({
+        "operationId": "reload",
+        "summary": "Look at once for another package to serve",
+        "description": "Answered to clients on the service's own machine alone.",
+        "responses": {
+            "200": ok("What answers now", schema),
+            "403": refusal("The client is elsewhere, or does not speak for itself", Tongue::Own),
+            "409": refusal("What is to be served cannot be", Tongue::Own),
+            "500": refusal("The server failed", Tongue::Own),
+        },
+    })
 }
 
 /// Lays over every path what keys, rates and an overload may make of its answer.

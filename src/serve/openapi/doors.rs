@@ -119,6 +119,9 @@ fn invocations(package: &Package, id: &str) -> Value {
         "error_code": { "type": "string" }, "message": { "type": "string" },
     }));
     let answer = closed(json!({ "predictions": { "type": "array" } }));
+    let mut responses = refusable(answer, error);
+    // To CSV alone, where `Accept` prefers it.
+    responses["200"]["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
     json!({
         "operationId": id,
         "summary": "Predict, as MLflow's scoring server, SageMaker and Vertex are asked",
@@ -132,8 +135,9 @@ fn invocations(package: &Package, id: &str) -> Value {
                 ]},
                 "example": { "dataframe_records": [package.schema().example()] },
             },
+            "text/csv": { "schema": { "type": "string" } },
         }},
-        "responses": refusable(answer, error),
+        "responses": responses,
     })
 }
 

@@ -2,12 +2,12 @@
 //! `access`, `socket`, `hostile` and `drain`).
 
 mod access;
-mod any;
 mod batch;
 mod doors;
 mod drain;
 mod drift;
 mod explain;
+mod fuzz;
 mod hostile;
 mod policy;
 mod predictions;
@@ -16,6 +16,7 @@ mod socket;
 mod strictness;
 mod swap;
 mod transforms_tests;
+mod upload;
 
 use std::sync::Arc;
 
