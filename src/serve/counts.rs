@@ -67,16 +67,18 @@ struct Kept {
 /// What a version has predicted.
 struct Predictions {
     version: String,
-    /// The negative and the positive class, as labels.
-    classes: [String; 2],
-    counts: [AtomicU64; 2],
+    /// The classes, as labels; of numbers there are none.
+    labels: Vec<String>,
+    /// One per class, or one of all numbers.
+    counts: Vec<AtomicU64>,
 }
 
 /// Where one package counts. A request holds it as long as the package.
 pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     predictions: Arc<Predictions>,
-    positive: Value,
+    /// The classes in the order of their counts.
+    classes: Vec<Value>,
     fields: BTreeMap<String, Arc<Wrong>>,
     other: Arc<Wrong>,
 }
@@ -91,7 +93,7 @@ impl Counters {
         Counts {
             tally: Arc::clone(&self.tally),
             predictions,
-            positive: package.model().classes()[1].clone(),
+            classes: classes(package).to_vec(),
             fields,
             other: kept.field(OTHER.to_owned()),
         }
@@ -102,17 +104,18 @@ impl Counters {
         &self.tally
     }
 
-    /// How often each version predicted each class, as `(version, class, count)`.
-    pub(crate) fn predictions(&self) -> Vec<(String, String, u64)> {
+    /// How often each version predicted each class, or any number, as `(version, class, count)`.
+    pub(crate) fn predictions(&self) -> Vec<(String, Option<String>, u64)> {
         let kept = self.lock();
         let mut all = Vec::new();
         for of in &kept.versions {
-            for (class, count) in of.classes.iter().zip(&of.counts) {
-                all.push((of.version.clone(), class.clone(), count.load(Ordering::Relaxed)));
+            for (place, count) in of.counts.iter().enumerate() {
+                let label = of.labels.get(place).cloned();
+                all.push((of.version.clone(), label, count.load(Ordering::Relaxed)));
             }
         }
         if kept.others > 0 {
-            all.push((OTHER.to_owned(), OTHER.to_owned(), kept.others));
+            all.push((OTHER.to_owned(), Some(OTHER.to_owned()), kept.others));
         }
         all
     }
@@ -142,11 +145,11 @@ impl Kept {
         let known = self.versions.iter().position(|known| known.version == version);
         let predictions = match known {
             Some(known) => self.versions.remove(known),
-            None => Arc::new(Predictions {
-                version: version.to_owned(),
-                classes: package.model().classes().each_ref().map(label),
-                counts: Default::default(),
-            }),
+            None => {
+                let labels: Vec<String> = classes(package).iter().map(label).collect();
+                let counts = counters(labels.len().max(1));
+                Arc::new(Predictions { version: version.to_owned(), labels, counts })
+            }
         };
         self.versions.push(Arc::clone(&predictions));
         let mut excess = self.versions.len().saturating_sub(MAX_VERSIONS);
@@ -170,6 +173,11 @@ impl Kept {
     }
 }
 
+/// The classes that a package tells apart; none where it predicts a number.
+fn classes(package: &Package) -> &[Value] {
+    package.task().decision().map_or(&[], |decision| &decision.classes)
+}
+
 /// A class as a label.
 fn label(class: &Value) -> String {
     match class {
@@ -181,8 +189,11 @@ fn label(class: &Value) -> String {
 impl Counts {
     /// Counts a prediction.
     pub(crate) fn predicted(&self, prediction: &Prediction<'_>) {
-        let is_positive = *prediction.class == self.positive;
-        self.predictions.counts[usize::from(is_positive)].fetch_add(1, Ordering::Relaxed);
+        let place = match prediction {
+            Prediction::Class { class, .. } => self.classes.iter().position(|of| of == *class),
+            Prediction::Number(_) => None,
+        };
+        self.predictions.counts[place.unwrap_or_default()].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts what is wrong with the fields of a request.
@@ -208,7 +219,8 @@ mod tests {
     /// Counts predictions of the negative class.
     fn count(counts: &Counts, n: usize) {
         let class = Value::from("neither");
-        (0..n).for_each(|_| counts.predicted(&Prediction { class: &class, probability: 0.0 }));
+        let prediction = Prediction::Class { class: &class, probability: 0.0 };
+        (0..n).for_each(|_| counts.predicted(&prediction));
     }
 
     fn of(counters: &Counters, version: &str) -> u64 {

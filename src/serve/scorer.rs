@@ -3,6 +3,8 @@
 //! A view of what predicting needs: the package, the rules and the counters. Every answer is made
 //! here, so that no door can say anything else than another. Knows no request.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,8 +28,10 @@ pub(crate) struct Scorer<'s> {
 /// What is answered for one record.
 #[derive(Serialize)]
 pub(crate) struct Answer<'s> {
-    pub(crate) prediction: &'s Value,
-    pub(crate) probability: f64,
+    pub(crate) prediction: Cow<'s, Value>,
+    /// Of the positive class; a number has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
     pub(crate) model_version: &'s str,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explained>,
@@ -50,13 +54,13 @@ impl<'s> Scorer<'s> {
         self.counts.tally.warn(row.warnings.len() + row.more_warnings);
         self.counts.tally.ignore(row.ignored);
         let prediction = self.package.predict(&row.cells);
-        if !prediction.probability.is_finite() {
+        if !prediction.score().is_finite() {
             // JSON would say null, and a client might take that for an answer.
             return Err(Problem::internal());
         }
         self.counts.predicted(&prediction);
         if let Some(drift) = self.drift {
-            drift.count(row, prediction.probability);
+            drift.count(row, prediction.score());
         }
         Ok(prediction)
     }
@@ -66,12 +70,12 @@ impl<'s> Scorer<'s> {
     /// # Errors
     /// When the model's answer is no number, or it cannot be explained.
     pub(crate) fn answer(self, row: Row, explain: bool) -> Result<Answer<'s>, Problem> {
-        let Prediction { class, probability } = self.predict(&row)?;
+        let prediction = self.predict(&row)?;
         let explained = || self.package.explain(&row.cells).map_err(unexplained);
         let explanation = explain.then(explained).transpose()?;
         Ok(Answer {
-            prediction: class,
-            probability,
+            prediction: prediction.value(),
+            probability: prediction.probability(),
             model_version: self.package.version(),
             explanation,
             warnings: row.warnings,

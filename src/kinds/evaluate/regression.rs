@@ -13,10 +13,8 @@ use crate::ml::columns::Columns;
 use crate::ml::evaluation::certainty::Confidence;
 use crate::ml::evaluation::document::metric_name;
 use crate::ml::evaluation::gates::Bound;
-use crate::ml::evaluation::regression::{
-    Baselines, CURVES_FORMAT, CurvesDocument, Document, Evaluated, FORMAT, Rows, Variant, champion,
-    curves, judge, measure,
-};
+use crate::ml::evaluation::regression::document::{Baselines, Document, FORMAT, Variant};
+use crate::ml::evaluation::regression::{Evaluated, Rows, champion, curves, judge, measure};
 use crate::ml::evaluation::{OVERALL, Side};
 use crate::ml::json;
 use crate::ml::metrics::regression::RegressionMetric;
@@ -176,7 +174,7 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     };
     let (target, best) = (&inputs.columns.target, &variants[chosen].0);
     let metrics = Document {
-        format: FORMAT,
+        format: FORMAT.to_owned(),
         target: target.clone(),
         champion: best.clone(),
         champion_metric: metric.name().to_owned(),
@@ -190,9 +188,9 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         },
         gates,
     };
-    let of = |(name, e): &(String, Evaluated)| (name.clone(), curves(&inputs.sides, e));
-    let plots = CurvesDocument {
-        format: CURVES_FORMAT,
+    let of = |(name, e): &(String, Evaluated)| (name.clone(), curves::curves(&inputs.sides, e));
+    let plots = curves::Document {
+        format: curves::FORMAT,
         target: target.clone(),
         champion: best.clone(),
         variants: variants.iter().map(of).collect(),

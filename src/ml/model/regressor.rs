@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, by_chunks, json,
+    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, by_chunks, encoded, json,
     predictor_document, read_predictor,
 };
 use crate::ml::cell::Cell;
@@ -23,8 +23,8 @@ pub const FORMAT: &str = "pipeline.regressor/1";
 pub struct Regressor {
     learner: String,
     target: String,
-    encoder: Encoder,
-    predictor: Predictor,
+    pub(super) encoder: Encoder,
+    pub(super) predictor: Predictor,
     rows: u64,
 }
 
@@ -115,6 +115,24 @@ impl Regressor {
     /// How many rows it was trained on.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// The cells that a row needs, in their order.
+    pub fn features(&self) -> &[ModelFeature] {
+        self.encoder.features()
+    }
+
+    /// What computes the number from the encoded row.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The numbers that the predictor is given for every row of a table, in their order.
+    ///
+    /// # Errors
+    /// When the table lacks a feature or holds one of another kind.
+    pub fn encoded(&self, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
+        encoded(&self.encoder, table)
     }
 
     /// The names of the numbers that a row is encoded to, in their order.

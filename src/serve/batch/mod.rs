@@ -132,7 +132,7 @@ impl Batch {
         if self.awaits_header() {
             return Err(unreadable("the text is empty: a line with the names is expected"));
         }
-        self.begin(out);
+        self.begin(scorer, out);
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl Batch {
             self.columns = Some(Columns::new(scorer.validator, &header)?);
             return Ok(());
         }
-        self.begin(out);
+        self.begin(scorer, out);
         self.counts.records += 1;
         let outcome = match found {
             Found::Whole(record) => self.answer(scorer, record),
@@ -170,14 +170,16 @@ impl Batch {
             }
         };
         self.counts.failed += u64::from(outcome.is_err());
-        writer::write(self.wanted.output, self.counts.records, &outcome, out);
+        let (format, row) = (self.wanted.output, self.counts.records);
+        writer::write(format, scorer.package.task(), row, &outcome, out);
         Ok(())
     }
 
     /// Writes what stands before the first answer.
-    fn begin(&mut self, out: &mut Vec<u8>) {
+    fn begin(&mut self, scorer: Scorer<'_>, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.is_first_record) && self.wanted.output == Format::Csv {
-            out.extend_from_slice(writer::CSV_HEADER.as_bytes());
+            let header = writer::csv_header(scorer.package.task());
+            out.extend_from_slice(header.as_bytes());
         }
     }
 

@@ -9,6 +9,7 @@ mod drain;
 mod drift;
 mod explain;
 mod hostile;
+mod numbers;
 mod policy;
 mod routes;
 mod socket;
