@@ -6,10 +6,10 @@
 //! only where they differ from those of the last attempt is a package loaded, which proves it, and
 //! only then does the pointer change. So whatever lies there, the service answers with a proved
 //! package, and what failed is tried again when a file changes, not before. A package of another
-//! task is not taken up, since its answers have another shape. A copy that is still being made looks
-//! like a damaged package: people are told of a failure when the next look finds the very same.
-//! Polling, and not inotify, since that misses what other machines write, and a
-//! replaced directory, and needs a poll beside it all the same. Knows neither HTTP nor aliases.
+//! task is not taken up, since its answers have another shape. A copy that is still being made
+//! looks like a damaged package: people are told of a failure when the next look finds the very
+//! same. Polling, and not inotify, since that misses what other machines write, and a replaced
+//! directory, and needs a poll beside it all the same. Knows neither HTTP nor aliases.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;

@@ -4,18 +4,19 @@
 //! the target in training, and a rule of one feature, are scored on the same rows and never win.
 //! `document` is what is written of it, `curves` what plots need. Knows no files and no stages.
 
+pub mod baseline;
 pub mod curves;
 pub mod document;
 
 use std::collections::BTreeMap;
 
 use super::certainty::{Confidence, SMALL};
-use super::document::Gate;
+use super::document::{Difference, Gate};
 use super::gates::{Bound, Which, gate};
 use super::{OVERALL, Side, best, segments};
 use crate::ml::columns::Columns;
 use crate::ml::metrics::Bounded;
-use crate::ml::metrics::regression::{RegressionMetric, Residuals, Values, replicate};
+use crate::ml::metrics::regression::{RegressionMetric, Replicates, Residuals, Values, replicate};
 use crate::ml::table::Table;
 use crate::ml::target;
 
@@ -82,6 +83,14 @@ impl Evaluated {
     }
 }
 
+/// What is known of how sure the figures on test are.
+pub struct Certainty {
+    /// Per model, in the order given, where its metrics lie by segment.
+    pub intervals: Vec<Intervals>,
+    /// The resamples of all rows, with the models in the order given; or why there are none.
+    pub overall: Result<Replicates, &'static str>,
+}
+
 /// Where the metrics of each model on test lie. `seed_of` yields the random bits of a label: one
 /// per segment, so that a segment that comes or goes changes no other.
 pub fn measure(
@@ -89,8 +98,9 @@ pub fn measure(
     models: &[&Evaluated],
     how: &Confidence,
     seed_of: &dyn Fn(&str) -> [u8; 32],
-) -> Vec<Intervals> {
+) -> Certainty {
     let mut intervals = vec![Intervals::new(); models.len()];
+    let mut overall = Err(SMALL);
     for (segment, of_segment) in &rows.groups {
         let is_small = segment != OVERALL && of_segment.len() < how.min_rows;
         let residuals: Vec<Residuals> =
@@ -105,8 +115,33 @@ pub fn measure(
             };
             known.insert(segment.clone(), RegressionMetric::ALL.into_iter().map(of).collect());
         }
+        if segment == OVERALL {
+            overall = drawn;
+        }
     }
-    intervals
+    Certainty { intervals, overall }
+}
+
+/// By how much the R2 of each variant on test is above that of the rule of one feature, where both
+/// stand among the models that were measured: the variants first, the rule at `rule`.
+pub fn above_one_feature(
+    variants: &[(String, Evaluated)],
+    one_feature: &Evaluated,
+    certainty: &Certainty,
+    rule: usize,
+    level: f64,
+) -> BTreeMap<String, Difference> {
+    let metric = RegressionMetric::R2;
+    let of = |(i, (name, evaluated)): (usize, &(String, Evaluated))| {
+        let [own, alone] =
+            [evaluated, one_feature].map(|of| of.on(Side::Test)[OVERALL].1[&metric].ok());
+        let drawn = certainty.overall.as_ref().ok();
+        let interval = drawn.and_then(|drawn| drawn.difference(rule, i, metric, level).ok());
+        let value = own.zip(alone).map(|(own, alone)| own - alone);
+        let interval = interval.filter(|_| value.is_some()).map(|at| [at.low, at.high]);
+        (name.clone(), Difference { value, interval })
+    };
+    variants.iter().enumerate().map(of).collect()
 }
 
 /// The index of the best on validation; of equally good ones the first.

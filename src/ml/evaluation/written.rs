@@ -15,9 +15,9 @@ use super::regression::document as regression;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
     /// Models of two classes were compared.
-    Classes(Document),
+    Classes(Box<Document>),
     /// Regressions were compared.
-    Numbers(regression::Document),
+    Numbers(Box<regression::Document>),
 }
 
 /// All that is needed to know what the rest is.

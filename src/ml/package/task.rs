@@ -3,7 +3,8 @@
 //! A package of classes holds a model and the threshold that decides, one of a number a regression.
 //! Whoever uses a package asks for a prediction and takes it for what it is: a class has a
 //! probability, a number has none, and neither can be mistaken for the other. Another task is
-//! another case of these types, and the compiler then names all that has to know it. Knows no files.
+//! another case of these types, and the compiler then names all that has to know it. Knows no
+//! files.
 
 use std::borrow::Cow;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Evaluated, Intervals};
 use crate::ml::evaluation::Side;
-use crate::ml::evaluation::document::{Gate, Segment, metric_name};
+use crate::ml::evaluation::document::{Difference, Gate, Segment, metric_name};
 use crate::ml::metrics::regression::{RegressionMetric, Values};
 use crate::ml::metrics::{Bounded, Interval};
 
@@ -40,6 +40,15 @@ pub struct Baselines {
     pub value: f64,
     /// How good that is.
     pub mean: Variant,
+    /// The feature of the rule; `None` where there is no rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// What a rule of that feature alone reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_feature: Option<Variant>,
+    /// By variant: its R2 on test less that of the rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub above_one_feature: BTreeMap<String, Difference>,
 }
 
 /// The metrics of an evaluation of regressions.
