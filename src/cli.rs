@@ -357,9 +357,22 @@ pub struct Init {
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]
     pub target: String,
+    /// Whether its value is a class, or a number to predict
+    #[arg(long, value_enum, default_value_t)]
+    pub task: Task,
     /// The value of that column to predict [default: the last of the two, sorted]
     #[arg(long, value_name = "VALUE")]
     pub positive: Option<String>,
+}
+
+/// What a new project predicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Which of two classes a row is of
+    #[default]
+    Classification,
+    /// A number
+    Regression,
 }
 
 /// `pipeline completions`

@@ -4,6 +4,8 @@
 //! why, for a person to change: roles of columns, expectations, two learners. All is checked before
 //! anything is written, and `pipeline.toml` is written last.
 
+mod texts;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use engine::spec;
 
 use super::ended;
 use super::suite::{self, quoted};
-use crate::cli::{Global, Init as Args};
+use crate::cli::{Global, Init as Args, Task};
 use crate::ml::profile::{self, ColumnProfile, Limits, Profile};
 use crate::ml::schema::{FieldType, Role, Roles, Schema};
 use crate::ml::table::{Column, Table};
@@ -65,11 +67,10 @@ pub(super) fn init(global: &Global, args: &Args, terminal: &Terminal) -> anyhow:
     // Last, because this file makes the directory a project.
     fs::write(here.join(spec::FILE_NAME), guess.pipeline(&project_name(&here), &data))?;
     terminal.out(&format!(
-        "made a project for {} rows and {} columns, to predict `{}` = {}",
+        "made a project for {} rows and {} columns, to predict {}",
         table.rows(),
         table.columns().len(),
-        args.target,
-        target::show(&guess.classes[1])
+        guess.predicted.told(&args.target)
     ));
     guess.notes().iter().for_each(|note| terminal.out(&format!("  {note}")));
     terminal.out("next: read `pipeline.toml`, then `pipeline run`");
@@ -93,10 +94,60 @@ fn project_name(here: &Path) -> String {
     if name.is_empty() { "pipeline".to_owned() } else { name }
 }
 
+/// What is to be predicted.
+enum Predicted {
+    /// The second of two classes.
+    Class(target::Classes),
+    /// The number itself.
+    Number,
+}
+
+impl Predicted {
+    /// What the target column holds for the declared task.
+    fn of(column: &Column, args: &Args) -> Result<Predicted, String> {
+        if args.task == Task::Regression {
+            if args.positive.is_some() {
+                return Err("a regression has no positive class: leave `--positive` out".to_owned());
+            }
+            return target::numbers(column).map(|_| Predicted::Number);
+        }
+        let positive = args.positive.as_ref().map(|text| {
+            serde_json::from_str(text)
+                .ok()
+                .filter(|value: &serde_json::Value| !value.is_object() && !value.is_array())
+                .unwrap_or_else(|| text.as_str().into())
+        });
+        let classes = target::classes(column, positive.as_ref());
+        classes.map(Predicted::Class).map_err(|error| match target::numbers(column) {
+            Ok(_) => format!("{error}; `--task regression` predicts the number itself"),
+            Err(_) => error,
+        })
+    }
+
+    fn told(&self, target: &str) -> String {
+        match self {
+            Predicted::Class(classes) => format!("`{target}` = {}", target::show(&classes[1])),
+            Predicted::Number => format!("the number `{target}`"),
+        }
+    }
+
+    /// What every stage is told of it.
+    fn defaults(&self) -> String {
+        match self {
+            Predicted::Class(classes) => {
+                format!("# The value of the target that is predicted.\npositive = {}", classes[1])
+            }
+            Predicted::Number => "# The target is a number and no class.\n\
+                                  task = \"regression\""
+                .to_owned(),
+        }
+    }
+}
+
 /// What can be told from the table.
 struct Guess {
     target: String,
-    classes: target::Classes,
+    predicted: Predicted,
     id: Option<String>,
     ignored: Vec<String>,
     profile: Profile,
@@ -112,13 +163,7 @@ impl Guess {
             });
             return Err(wrong(format!("the table has no column `{}`; {hint}", args.target)));
         };
-        let positive = args.positive.as_ref().map(|text| {
-            serde_json::from_str(text)
-                .ok()
-                .filter(|value: &serde_json::Value| !value.is_object() && !value.is_array())
-                .unwrap_or_else(|| text.as_str().into())
-        });
-        let classes = target::classes(column, positive.as_ref()).map_err(wrong)?;
+        let predicted = Predicted::of(column, args).map_err(wrong)?;
         let limits = Limits::default();
         let (profile, schema) = profile::profile(table, &Roles::new(), limits);
         let id = profile.columns.iter().find(|c| is_id(c, &args.target, profile.rows));
@@ -131,7 +176,7 @@ impl Guess {
         };
         let ignored = profile.columns.iter().filter(is_ignored).map(|c| c.name.clone()).collect();
         let target = args.target.clone();
-        let mut guess = Guess { target, classes, id, ignored, profile, schema };
+        let mut guess = Guess { target, predicted, id, ignored, profile, schema };
         (guess.profile, guess.schema) = profile::profile(table, &guess.roles(), limits);
         Ok(guess)
     }
@@ -174,28 +219,31 @@ impl Guess {
              table = {data}\n\n\
              # Parameters of every stage whose kind knows them.\n\
              [defaults]\n\
-             # The value of the target that is predicted.\n\
-             positive = {positive}\n\n\
+             {predicted}\n\n\
              # Roles: id, target, feature, segment, ignore. A column that is not listed is a\n\
              # feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
              [defaults.columns]\n\
              {roles}",
             name = quoted(name),
             data = quoted(&data.to_string_lossy()),
-            positive = self.classes[1],
+            predicted = self.predicted.defaults(),
         )
     }
 
     /// The stage files by name.
     fn stages(&self) -> Vec<(&'static str, String)> {
+        let (train, evaluate) = match self.predicted {
+            Predicted::Class(_) => (texts::TRAIN, texts::EVALUATE),
+            Predicted::Number => (texts::TRAIN_NUMBER, texts::EVALUATE_NUMBER),
+        };
         let fixed = [
-            ("profile", PROFILE),
-            ("split", SPLIT),
-            ("train", TRAIN),
-            ("evaluate", EVALUATE),
-            ("log", LOG),
-            ("package", PACKAGE),
-            ("serve", SERVE),
+            ("profile", texts::PROFILE),
+            ("split", texts::SPLIT),
+            ("train", train),
+            ("evaluate", evaluate),
+            ("log", texts::LOG),
+            ("package", texts::PACKAGE),
+            ("serve", texts::SERVE),
         ];
         let fixed = fixed.into_iter().map(|(name, text)| (name, text.to_owned()));
         fixed.chain([("validate", self.validate())]).collect()
@@ -248,96 +296,3 @@ fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
-
-const PROFILE: &str = r#"# What each column is like, and the schema that requests are checked against.
-kind = "profile"
-
-[inputs]
-table = "data.table"
-"#;
-
-const SPLIT: &str = r#"# Each row goes to one side, by its identity and the seed alone: a row that is added moves no other.
-kind = "split"
-# Nothing is learned from a table that is not what it should be.
-after = ["validate"]
-
-[inputs]
-table = "data.table"
-
-[params]
-train = 0.6
-validation = 0.2
-test = 0.2
-"#;
-
-const TRAIN: &str = r#"# Variants are trained side by side from the same rows; `evaluate` compares them.
-kind = "train"
-
-[inputs]
-train = "split.train"
-
-[params]
-# Rows of the rarer class weigh as much in all as those of the other.
-class_weight = "balanced"
-
-# Few parameters, coefficients that can be read.
-[[variant]]
-name = "logistic"
-params = { learner = "logistic_regression", C = 1.0 }
-
-# Finds interactions that a linear model cannot.
-[[variant]]
-name = "forest"
-params = { learner = "random_forest", n_estimators = 100, max_depth = 8, min_samples_leaf = 10 }
-"#;
-
-const EVALUATE: &str = r#"# Every variant on the same rows. The threshold and the champion are chosen on the validation side;
-# the test side only reports.
-kind = "evaluate"
-
-[inputs]
-models = "train.model"  # all variants
-validation = "split.validation"
-test = "split.test"
-train = "split.train"  # what can be said without a model is learned here
-
-[params]
-threshold = { rule = "f1" }
-champion = "roc_auc"
-
-# A gate that does not hold ends the run with exit code 3. Raise it to what you need.
-[[params.gates]]
-metric = "roc_auc"
-min = 0.5
-"#;
-
-const LOG: &str = r#"# The experiment record: every parameter, digest and metric, taken from the run itself.
-kind = "log"
-# Nothing is read from it, and its recipe belongs into the record.
-after = ["profile"]
-
-[inputs]
-metrics = "evaluate.metrics"
-"#;
-
-const PACKAGE: &str = r#"# All that is needed to predict, in one directory that proves itself.
-kind = "package"
-
-[inputs]
-model = "evaluate.champion"
-metrics = "evaluate.metrics"
-schema = "profile.schema"
-reference = "split.test"
-experiment = "log.experiment"
-"#;
-
-const SERVE: &str = r#"# The service that `pipeline run` launches at its end; `--no-serve` leaves it out.
-kind = "serve"
-
-[inputs]
-package = "package.package"
-
-[params]
-host = "127.0.0.1"  # this machine alone
-port = 8080
-"#;

@@ -96,11 +96,14 @@ fn commit(recorded: &Recorded) -> String {
     format!("{commit}{star}")
 }
 
+/// The metrics of a champion that a line has room for; no task has all of them.
+const SHOWN: [&str; 6] = ["roc_auc", "recall", "f1", "rmse", "mae", "r2"];
+
 fn headline(recorded: &Recorded) -> String {
     let metrics = recorded.run.stages.iter().flat_map(|stage| &stage.metrics);
     let shown = metrics.filter_map(|(name, metric)| {
         let name = name.strip_prefix(HEADLINE).filter(|name| !name.contains('.'))?;
-        let is_shown = metric.goal != Goal::None && ["roc_auc", "recall", "f1"].contains(&name);
+        let is_shown = metric.goal != Goal::None && SHOWN.contains(&name);
         is_shown.then(|| format!("{name} {:.DIGITS$}", metric.value))
     });
     shown.collect::<Vec<_>>().join(", ")

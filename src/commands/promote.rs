@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Opened, alone, ended, observe, open};
 use crate::cli::{Global, Promote as Args};
-use crate::ml::evaluation::document::Document;
+use crate::ml::evaluation::written::Written;
 use crate::ml::package::MANIFEST;
 use crate::terminal::{Style, Terminal};
 
@@ -152,10 +152,11 @@ fn against(recorded: &Recorded, store: &Store) -> anyhow::Result<Vec<String>> {
             store.prove(&file.digest).ok().with_context(|| {
                 format!("`{}` of stage `{}` is damaged or gone", file.path, stage.stage)
             })?;
-            let document: Document = serde_json::from_slice(&std::fs::read(path)?)
+            let written = Written::from_bytes(&std::fs::read(path)?)
+                .map_err(anyhow::Error::msg)
                 .with_context(|| format!("`{}` of stage `{}`", file.path, stage.stage))?;
-            n_gates += document.gates.len();
-            let broken = document.gates.iter().filter(|gate| !gate.holds);
+            n_gates += written.gates().len();
+            let broken = written.gates().iter().filter(|gate| !gate.holds);
             against
                 .extend(broken.map(|gate| format!("gate of `{}`: {}", stage.stage, gate.told())));
         }

@@ -207,6 +207,11 @@ fn listen(
     // Where it was seen, so that what changes from then on is followed.
     let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
     let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
+    if shadow.is_some() && package.task().decision().is_none() {
+        let message = "`shadow` compares classes, and this package predicts a number\nhint: serve \
+                       it without `shadow`";
+        return Err(ended(ExitCode::Usage, message));
+    }
     let access = access::open(&params.access, terminal)?;
     let logging = params.predictions.logging();
     let predictions = logging.map(|logging| predictions::open(logging, terminal)).transpose()?;

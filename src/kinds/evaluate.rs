@@ -87,6 +87,7 @@ impl Kind for Evaluate {
             return vec![
                 Output::new("metrics", "regression_metrics", "metrics.json"),
                 Output::new("curves", "curves", "curves.json"),
+                Output::new("importance", "importance", "importance.json"),
                 Output::new("champion", "regressor", "champion.json"),
             ];
         }
@@ -137,8 +138,9 @@ impl Kind for Evaluate {
         }
         let best = &models[chosen];
         let seed_of = |label: &str| context.seed(label);
+        let rows = (sides[1].table, sides[1].labels());
         let importance =
-            importance::look(&best.name, &best.model, &sides[1], &params.effort(), &seed_of)
+            importance::look(&best.name, &best.model, rows, &params.effort(), &seed_of)
                 .map_err(anyhow::Error::msg)?;
         leaderboard::importance_line(&importance).into_iter().for_each(|line| context.remark(line));
         let curves = documents::curves(&models, &found, &sides, chosen);

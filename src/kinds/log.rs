@@ -4,13 +4,13 @@
 //! contents of inputs), every metric, and the champion. No git commit, host or time: those do not
 //! follow from the inputs, and the record of the run keeps them.
 
-use anyhow::{Context as _, ensure};
 use engine::digest::Digest;
 use engine::kind::{Ancestor, Arity, Context, Input, Kind, Output};
 use engine::params::Type;
 use serde_json::{Map, Value, json};
 
-use crate::ml::evaluation::document::{self, Document};
+use super::shared;
+use crate::ml::evaluation::written::Written;
 use crate::ml::json;
 
 /// The format of `experiment.json`.
@@ -33,17 +33,22 @@ impl Kind for Log {
     }
 
     fn params(&self) -> Type {
-        Type::Record(Vec::new())
+        Type::Record(vec![shared::task()])
     }
 
-    fn inputs(&self, _params: &Value) -> Vec<Input> {
+    fn inputs(&self, params: &Value) -> Vec<Input> {
         let input = |name: &'static str, types, arity, doc| {
             let name = name.into();
             Input { name, types, arity, doc }
         };
         vec![
-            input("metrics", &["metrics"], Arity::One, "what an evaluation found"),
-            input("champion", &["model"], Arity::Optional, "the model that it chose"),
+            input("metrics", shared::metrics_types(params), Arity::One, "what an evaluation found"),
+            input(
+                "champion",
+                shared::model_types(params),
+                Arity::Optional,
+                "the model that it chose",
+            ),
         ]
     }
 
@@ -56,18 +61,11 @@ impl Kind for Log {
     }
 
     fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
-        let metrics: Document = serde_json::from_slice(&std::fs::read(context.input("metrics"))?)
-            .context("the metrics are not those of an evaluation")?;
-        ensure!(metrics.format == document::FORMAT, "unknown format `{}`", metrics.format);
+        let metrics = Written::from_bytes(&std::fs::read(context.input("metrics"))?)
+            .map_err(anyhow::Error::msg)?;
         let stages: Vec<Value> = context.lineage().iter().map(stage).collect::<Result<_, _>>()?;
         let flat = metrics.flat();
-        let mut champion = Map::new();
-        champion.insert("variant".to_owned(), json!(metrics.champion));
-        champion.insert("metric".to_owned(), json!(metrics.champion_metric));
-        if let Some(variant) = metrics.variants.get(&metrics.champion) {
-            champion.insert("threshold".to_owned(), json!(variant.threshold));
-            champion.insert("learner".to_owned(), json!(variant.learner));
-        }
+        let mut champion = metrics.champion_told();
         if let Some(path) = context.optional("champion") {
             champion.insert("model".to_owned(), json!(Digest::of_file(path)?.0));
         }
@@ -75,12 +73,12 @@ impl Kind for Log {
             "{} stages, {} metrics, champion {}",
             stages.len(),
             flat.len(),
-            metrics.champion
+            metrics.champion()
         ));
         let experiment = json!({
             "format": FORMAT,
             "champion": champion,
-            "gates": metrics.gates,
+            "gates": metrics.gates(),
             "metrics": flat,
             "stages": stages,
         });

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use engine::digest::Digest;
 use engine::kind::{Arity, Context, Input, Kind, Output};
 use engine::params::{Param, Type};
@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 
 use super::shared;
 use crate::ml::cell::Cell;
-use crate::ml::evaluation::document::Document;
-use crate::ml::model::Model;
+use crate::ml::evaluation::written::Written;
 use crate::ml::package::write::{self, Parts, Texts};
-use crate::ml::package::{MANIFEST, Package as Directory, evaluation};
+use crate::ml::package::{MANIFEST, Package as Directory, TaskModel, evaluation};
 use crate::ml::schema::Schema;
 use crate::ml::table_file;
 
@@ -48,43 +47,30 @@ impl Kind for Package {
     }
 
     fn params(&self) -> Type {
-        Type::Record(vec![
-            Param::new("name", Type::Text, "model", "what people call the model"),
-            Param::new(
-                "description",
-                Type::Text,
-                "A binary classifier for rows of a table.",
-                "what it is for, in a sentence",
-            ),
-            Param::new(
-                "intended_use",
-                Type::Text,
-                "Not stated by its makers: ask them before using it for decisions about people.",
-                "who should use it for what; stands in the model card",
-            ),
-            Param::new(
-                "limitations",
-                Type::Text,
-                "It was tested on rows like those it was trained on, and on no others.",
-                "what it cannot do; stands in the model card",
-            ),
-            Param::new(
-                "reference_rows",
-                Type::Int(1, 1000),
-                20,
-                "how many rows the package is proved by, the first of `reference`",
-            ),
-        ])
+        let cases = [
+            ("classification", "A binary classifier for rows of a table."),
+            ("regression", "A regression for rows of a table."),
+        ];
+        Type::Tagged {
+            tag: "task",
+            cases: cases.map(|(task, description)| (task, declared(description))).to_vec(),
+            default: Some("classification"),
+        }
     }
 
-    fn inputs(&self, _params: &Value) -> Vec<Input> {
+    fn inputs(&self, params: &Value) -> Vec<Input> {
         let input = |name: &'static str, types, arity, doc| {
             let name = name.into();
             Input { name, types, arity, doc }
         };
         vec![
-            input("model", &["model"], Arity::One, "the model"),
-            input("metrics", &["metrics"], Arity::One, "its threshold and how well it does"),
+            input("model", shared::model_types(params), Arity::One, "the model"),
+            input(
+                "metrics",
+                shared::metrics_types(params),
+                Arity::One,
+                "how well it does, and of classes its threshold",
+            ),
             input("schema", &["schema"], Arity::One, "ranges and categories of the data"),
             input(
                 "reference",
@@ -102,12 +88,15 @@ impl Kind for Package {
 
     fn run(&self, context: &Context<'_>) -> anyhow::Result<()> {
         let params: Params = context.params()?;
-        let model = Model::from_bytes(&std::fs::read(context.input("model"))?)?;
-        let document: Document = read_json(context.input("metrics"), "metrics")?;
+        let written = Written::from_bytes(&std::fs::read(context.input("metrics"))?)
+            .map_err(|flaw| anyhow!("the input `metrics` is not what it should be: {flaw}"))?;
         let plugged = context.many("model").first().map_or("", |plugged| plugged.name.as_str());
-        let (variant, scored) =
-            evaluation::variant(&document, plugged).map_err(anyhow::Error::msg)?;
-        let rule = format!("chosen on validation rows by the rule `{}`", document.threshold_rule);
+        let variant = evaluation::variant(&written, plugged).map_err(anyhow::Error::msg)?;
+        let bytes = std::fs::read(context.input("model"))?;
+        let model =
+            evaluation::task_model(&bytes, &written, variant).map_err(anyhow::Error::msg)?;
+        let rule = evaluation::threshold_rule(&written);
+        let test = written.on_test(variant).cloned().unwrap_or_default();
         let schema: Schema = read_json(context.input("schema"), "schema")?;
         let seen = read_rows(context.input("reference"), &model)?;
         let provenance = match context.optional("experiment") {
@@ -123,12 +112,10 @@ impl Kind for Package {
         let files = write::files(&Parts {
             texts: &texts,
             model: &model,
-            threshold: scored.threshold,
-            thresholds: scored.thresholds.as_ref(),
-            threshold_rule: &rule,
-            metrics: &evaluation::test_scores(scored),
-            intervals: &evaluation::test_intervals(scored),
-            confidence: document.confidence,
+            threshold_rule: rule.as_deref(),
+            metrics: &evaluation::test_scores(&test),
+            intervals: &evaluation::test_intervals(&test),
+            confidence: written.confidence(),
             schema: &schema,
             rows: &seen[..seen.len().min(params.reference_rows)],
             seen: &seen,
@@ -137,10 +124,43 @@ impl Kind for Package {
         let dir = context.output("package");
         write::write(&dir, &files.map_err(anyhow::Error::msg)?)?;
         let package = Directory::load(&dir).with_context(|| format!("{MANIFEST} was written"))?;
-        let (version, threshold) = (package.version(), scored.threshold);
-        context.remark(format!("model_version {version} ({variant}, threshold {threshold:.2})"));
+        let version = package.version();
+        context.remark(match &model {
+            TaskModel::Classifier(of) => {
+                format!("model_version {version} ({variant}, threshold {:.2})", of.threshold)
+            }
+            TaskModel::Regressor(model) => {
+                format!("model_version {version} ({variant}, predicts `{}`)", model.target())
+            }
+        });
         Ok(())
     }
+}
+
+/// What packages of a task take; `description` stands for a text that nobody wrote.
+fn declared(description: &str) -> Vec<Param> {
+    vec![
+        Param::new("name", Type::Text, "model", "what people call the model"),
+        Param::new("description", Type::Text, description, "what it is for, in a sentence"),
+        Param::new(
+            "intended_use",
+            Type::Text,
+            "Not stated by its makers: ask them before using it for decisions about people.",
+            "who should use it for what; stands in the model card",
+        ),
+        Param::new(
+            "limitations",
+            Type::Text,
+            "It was tested on rows like those it was trained on, and on no others.",
+            "what it cannot do; stands in the model card",
+        ),
+        Param::new(
+            "reference_rows",
+            Type::Int(1, 1000),
+            20,
+            "how many rows the package is proved by, the first of `reference`",
+        ),
+    ]
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path, port: &str) -> anyhow::Result<T> {
@@ -150,7 +170,7 @@ fn read_json<T: DeserializeOwned>(path: &Path, port: &str) -> anyhow::Result<T> 
 }
 
 /// The rows of a table, one cell per feature of the model.
-fn read_rows(path: &Path, model: &Model) -> anyhow::Result<Vec<Vec<Cell>>> {
+fn read_rows(path: &Path, model: &TaskModel) -> anyhow::Result<Vec<Vec<Cell>>> {
     let table = table_file::read(path)?;
     let mut columns = Vec::new();
     for feature in model.features() {

@@ -66,6 +66,11 @@ pub fn model_types(params: &Value) -> &'static [&'static str] {
     if is_regression(params) { &["regressor"] } else { &["model"] }
 }
 
+/// The type of output that is what an evaluation of the declared task found.
+pub fn metrics_types(params: &Value) -> &'static [&'static str] {
+    if is_regression(params) { &["regression_metrics"] } else { &["metrics"] }
+}
+
 /// Roles that no column can have together, and a second target.
 pub fn check_columns(params: &Value) -> Vec<Complaint> {
     let roles = params.get("columns").map(Roles::deserialize).and_then(Result::ok);

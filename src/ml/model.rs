@@ -237,8 +237,7 @@ impl Model {
     /// # Errors
     /// When the table lacks a feature or holds one of another kind.
     pub fn encoded(&self, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
-        let rows = self.encoder.encode_table(table)?;
-        Ok(rows.rows().into_iter().map(|row| row.to_vec()).collect())
+        encoded(&self.encoder, table)
     }
 
     /// The weights of a linear model by encoded feature, in log-odds before any calibration; `None`
@@ -297,6 +296,11 @@ impl Model {
             }
         })
     }
+}
+
+fn encoded(encoder: &Encoder, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
+    let rows = encoder.encode_table(table)?;
+    Ok(rows.rows().into_iter().map(|row| row.to_vec()).collect())
 }
 
 /// One number per row of a table, in their order: `predict` fills in those of a chunk of encoded

@@ -3,28 +3,29 @@
 //! `package.json` lists every other file with its digest; the digest of `package.json` is therefore
 //! one for all of them, and the model version is its beginning. Nothing in a package can be run.
 //! Loading trusts no byte: every file is hashed, parsed and checked against the others, and the
-//! reference rows must give the very bits they gave when the package was made. Knows neither the
-//! engine that made it nor the service that uses it.
+//! reference rows must give the very bits they gave when the package was made. Whether it predicts
+//! a class or a number is told by `manifest` and `task`, and nowhere else. Knows neither the engine
+//! that made it nor the service that uses it.
 
 pub mod card;
 pub mod distribution;
 pub mod evaluation;
 pub mod files;
 pub mod input;
+pub mod manifest;
 pub mod reference;
+pub mod task;
 pub mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::cell::Cell;
 use crate::ml::features::Known;
-use crate::ml::model::{Explained, FeatureKind, Model};
-use crate::ml::per_segment::PerSegment;
+use crate::ml::model::{Explained, FeatureKind};
 use crate::ml::schema::FieldType;
 
 use distribution::Distribution;
@@ -32,8 +33,8 @@ use files::{FileEntry, digest_of};
 use input::InputSchema;
 use reference::Reference;
 
-/// The format of `package.json`.
-pub const FORMAT: &str = "pipeline.package/1";
+pub use manifest::{Manifest, Task};
+pub use task::{Classifier, Prediction, TaskModel};
 
 /// The manifest's name.
 pub const MANIFEST: &str = "package.json";
@@ -65,54 +66,18 @@ const VERSION_LEN: usize = 12;
 /// Metrics by segment, then by name; the segment `overall` is all rows.
 pub type Scores = BTreeMap<String, BTreeMap<String, Value>>;
 
-/// What a package says of itself: `package.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// `FORMAT`.
-    pub format: String,
-    /// What people call the model.
-    pub name: String,
-    /// What it is for, in a sentence.
-    pub description: String,
-    /// The learner that made it.
-    pub learner: String,
-    /// What is predicted.
-    pub target: String,
-    /// The negative and the positive class.
-    pub classes: [Value; 2],
-    /// From which probability on the positive class is predicted.
-    pub threshold: f64,
-    /// Where another threshold decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thresholds: Option<PerSegment>,
-    /// How well it did on the test rows.
-    pub metrics: Scores,
-    /// Every other file.
-    pub files: BTreeMap<String, FileEntry>,
-}
-
 /// A package in memory, proved.
 #[derive(Debug)]
 pub struct Package {
     manifest: Manifest,
     manifest_entry: FileEntry,
-    model: Model,
+    model: TaskModel,
     /// What the categories of the schema become.
     known: Known,
     schema: InputSchema,
     reference: Reference,
     distribution: Option<Distribution>,
     card: String,
-}
-
-/// What a model says of a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction<'a> {
-    /// The class.
-    pub class: &'a Value,
-    /// The probability of the positive class.
-    pub probability: f64,
 }
 
 /// Why a directory is not a package that predicts what it should.
@@ -187,7 +152,8 @@ impl Package {
             }
         }
         let bytes = |name: &str| listed.get(name).map(Vec::as_slice).unwrap_or_default();
-        let model = Model::from_bytes(bytes(MODEL)).map_err(|error| invalid(MODEL, &error))?;
+        let model = TaskModel::from_bytes(&manifest.task, bytes(MODEL));
+        let model = model.map_err(|flaw| invalid(MODEL, &flaw))?;
         let schema: InputSchema = parse(SCHEMA, bytes(SCHEMA))?;
         let card = String::from_utf8(bytes(CARD).to_vec());
         let card = card.map_err(|_| invalid(CARD, &"it is not UTF-8"))?;
@@ -226,8 +192,7 @@ impl Package {
 
     /// Predicts a row: one cell per field of the schema, in its order.
     pub fn predict(&self, row: &[Cell]) -> Prediction<'_> {
-        let Manifest { threshold, thresholds, .. } = &self.manifest;
-        predict(&self.model, *threshold, thresholds.as_ref(), row)
+        self.model.predict(row)
     }
 
     /// The same bits, of a row of which `places` has, for each cell that is a category of its field,
@@ -238,9 +203,7 @@ impl Package {
         places: &[Option<u32>],
         scratch: &mut Vec<f64>,
     ) -> Prediction<'_> {
-        let Manifest { threshold, thresholds, .. } = &self.manifest;
-        let probability = self.model.probability_known(row, places, &self.known, scratch);
-        decide(&self.model, *threshold, thresholds.as_ref(), row, probability)
+        self.model.predict_known(row, places, &self.known, scratch)
     }
 
     /// What each field of a row adds to what the model says of it.
@@ -266,8 +229,13 @@ impl Package {
         &self.schema
     }
 
+    /// What is predicted.
+    pub fn task(&self) -> &Task {
+        &self.manifest.task
+    }
+
     /// The model.
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &TaskModel {
         &self.model
     }
 
@@ -293,53 +261,33 @@ impl Package {
     }
 }
 
-/// The one place that turns a probability into a class: by `threshold`, or by that of the row's
-/// segment.
-pub fn predict<'m>(
-    model: &'m Model,
-    threshold: f64,
-    per_segment: Option<&PerSegment>,
-    row: &[Cell],
-) -> Prediction<'m> {
-    decide(model, threshold, per_segment, row, model.probability(row))
-}
-
-fn decide<'m>(
-    model: &'m Model,
-    threshold: f64,
-    per_segment: Option<&PerSegment>,
-    row: &[Cell],
-    probability: f64,
-) -> Prediction<'m> {
-    let threshold =
-        per_segment.map_or(threshold, |known| known.of_row(model.features(), row, threshold));
-    let [negative, positive] = model.classes();
-    Prediction { class: if probability >= threshold { positive } else { negative }, probability }
-}
-
 fn check_manifest(manifest: &Manifest) -> Result<(), PackageError> {
-    if manifest.format != FORMAT {
-        return Err(invalid(MANIFEST, &format!("its format is not {FORMAT}")));
-    }
     let names = manifest.files.keys().map(String::as_str);
     if !names.filter(|name| *name != DISTRIBUTION).eq(LISTED) {
         return Err(invalid(MANIFEST, &"it does not list the files of a package"));
     }
-    if !(0.0..=1.0).contains(&manifest.threshold) {
+    if manifest.task.decision().is_some_and(|of| !(0.0..=1.0).contains(&of.threshold)) {
         return Err(invalid(MANIFEST, &"its threshold is not between 0 and 1"));
     }
     Ok(())
 }
 
 /// Whether manifest, model and schema speak of the same model.
-fn check_fit(manifest: &Manifest, model: &Model, schema: &InputSchema) -> Result<(), PackageError> {
+fn check_fit(
+    manifest: &Manifest,
+    model: &TaskModel,
+    schema: &InputSchema,
+) -> Result<(), PackageError> {
     if let Some(flaw) = schema.flaw() {
         return Err(invalid(SCHEMA, &flaw));
     }
-    if manifest.classes != *model.classes() || manifest.learner != model.learner() {
+    let is_same = manifest.task == model.task()
+        && manifest.learner == model.learner()
+        && manifest.target == model.target();
+    if !is_same {
         return Err(invalid(MANIFEST, &"it describes another model"));
     }
-    if let Some(flaw) = manifest.thresholds.as_ref().and_then(|per| per.flaw(model.features())) {
+    if let Some(flaw) = model.flaw() {
         return Err(invalid(MANIFEST, &flaw));
     }
     let fields = schema.fields.iter().map(|field| (field.name.as_str(), kind_of(field.ty)));

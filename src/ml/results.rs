@@ -1,6 +1,6 @@
 //! Predictions as a Parquet file, written while they are made.
 //!
-//! The columns are those of predictions in CSV: `row`, `prediction`, `probability`,
+//! The columns are those of predictions in CSV: `row`, `prediction`, `probability` (of classes),
 //! `model_version`, `error` and `warning`. A class has the type that all classes have, or is a
 //! text. Rows are held until there are enough for a group, so that memory is bounded however many
 //! there are. Knows neither models nor why there is no prediction.
@@ -21,9 +21,9 @@ const GROUP_BYTES: usize = 1 << 20;
 pub struct Line<'l> {
     /// Its number, from 1.
     pub row: u64,
-    /// The class, where there is a prediction.
+    /// The class or the number, where there is a prediction.
     pub prediction: Option<&'l Value>,
-    /// Of the positive class.
+    /// Of the positive class; a number has none.
     pub probability: Option<f64>,
     /// Which model predicted.
     pub model_version: Option<&'l str>,
@@ -43,7 +43,8 @@ pub struct Results {
 struct Held {
     row: Vec<Option<i64>>,
     prediction: Values,
-    probability: Vec<f64>,
+    /// Of numbers there is no such column.
+    probability: Option<Vec<f64>>,
     model_version: Vec<Option<String>>,
     error: Vec<Option<String>>,
     warning: Vec<Option<String>>,
@@ -55,8 +56,23 @@ impl Results {
     ///
     /// # Errors
     /// None that is known of: Parquet has these columns.
-    pub fn begin(classes: &[Value]) -> anyhow::Result<Results> {
-        let held = Held::of(classes);
+    pub fn of_classes(classes: &[Value]) -> anyhow::Result<Results> {
+        Results::begin(Held::of(classes))
+    }
+
+    /// Begins a file of predictions that are numbers.
+    ///
+    /// # Errors
+    /// None that is known of: Parquet has these columns.
+    pub fn of_numbers() -> anyhow::Result<Results> {
+        Results::begin(Held {
+            prediction: Values::Number(Vec::new()),
+            probability: None,
+            ..Held::of(&[])
+        })
+    }
+
+    fn begin(held: Held) -> anyhow::Result<Results> {
         Ok(Results { groups: Groups::begin(&held.emptied().table()?)?, held })
     }
 
@@ -107,7 +123,7 @@ impl Held {
         Held {
             row: Vec::new(),
             prediction,
-            probability: Vec::new(),
+            probability: Some(Vec::new()),
             model_version: Vec::new(),
             error: Vec::new(),
             warning: Vec::new(),
@@ -122,7 +138,8 @@ impl Held {
             Values::Number(_) => Values::Number(Vec::new()),
             Values::Text(_) => Values::Text(Vec::new()),
         };
-        Held { prediction, ..Held::of(&[]) }
+        let probability = self.probability.as_ref().map(|_| Vec::new());
+        Held { prediction, probability, ..Held::of(&[]) }
     }
 
     fn push(&mut self, line: Line<'_>) {
@@ -141,7 +158,9 @@ impl Held {
                 other => other.to_string(),
             })),
         }
-        self.probability.push(line.probability.unwrap_or(f64::NAN));
+        if let Some(probability) = &mut self.probability {
+            probability.push(line.probability.unwrap_or(f64::NAN));
+        }
         self.model_version.push(line.model_version.map(str::to_owned));
         let or_none = |text: String| Some(text).filter(|text| !text.is_empty());
         self.error.push(or_none(line.error));
@@ -149,14 +168,18 @@ impl Held {
     }
 
     fn table(self) -> anyhow::Result<Table> {
-        Ok(Table::new(vec![
-            Column::new("row", Values::Integer(self.row)),
-            Column::new("prediction", self.prediction),
-            Column::new("probability", Values::Number(self.probability)),
-            Column::new("model_version", Values::Text(self.model_version)),
-            Column::new("error", Values::Text(self.error)),
-            Column::new("warning", Values::Text(self.warning)),
-        ])?)
+        let probability = self.probability.map(Values::Number);
+        let columns = [
+            ("row", Some(Values::Integer(self.row))),
+            ("prediction", Some(self.prediction)),
+            ("probability", probability),
+            ("model_version", Some(Values::Text(self.model_version))),
+            ("error", Some(Values::Text(self.error))),
+            ("warning", Some(Values::Text(self.warning))),
+        ];
+        let there =
+            columns.into_iter().filter_map(|(name, values)| Some(Column::new(name, values?)));
+        Ok(Table::new(there.collect())?)
     }
 }
 
@@ -168,7 +191,7 @@ mod tests {
     use crate::ml::table_file::read_bounded;
 
     fn written(classes: &[Value], n_rows: u64) -> Vec<u8> {
-        let mut results = Results::begin(classes).unwrap();
+        let mut results = Results::of_classes(classes).unwrap();
         let mut out = Vec::new();
         for row in 1..=n_rows {
             let error = if row % 2 == 0 { format!("row {row} is wrong") } else { String::new() };

@@ -70,9 +70,11 @@ struct Kept {
 /// What a version has predicted.
 struct Predictions {
     version: String,
-    /// The negative and the positive class, as labels.
-    classes: [String; 2],
-    counts: [AtomicU64; 2],
+    /// The classes, as labels; of numbers there are none.
+    labels: Vec<String>,
+    /// One per class, or one of all numbers.
+    counts: Vec<AtomicU64>,
+    /// Of probabilities: a number is in no bin.
     scores: Scores,
 }
 
@@ -80,7 +82,8 @@ struct Predictions {
 pub(crate) struct Counts {
     pub(crate) tally: Arc<Tally>,
     predictions: Arc<Predictions>,
-    positive: Value,
+    /// The classes in the order of their counts.
+    classes: Vec<Value>,
     fields: BTreeMap<String, Arc<Wrong>>,
     other: Arc<Wrong>,
 }
@@ -95,7 +98,7 @@ impl Counters {
         Counts {
             tally: Arc::clone(&self.tally),
             predictions,
-            positive: package.model().classes()[1].clone(),
+            classes: classes(package).to_vec(),
             fields,
             other: kept.field(OTHER.to_owned()),
         }
@@ -106,17 +109,18 @@ impl Counters {
         &self.tally
     }
 
-    /// How often each version predicted each class, as `(version, class, count)`.
-    pub(crate) fn predictions(&self) -> Vec<(String, String, u64)> {
+    /// How often each version predicted each class, or any number, as `(version, class, count)`.
+    pub(crate) fn predictions(&self) -> Vec<(String, Option<String>, u64)> {
         let kept = self.lock();
         let mut all = Vec::new();
         for of in &kept.versions {
-            for (class, count) in of.classes.iter().zip(&of.counts) {
-                all.push((of.version.clone(), class.clone(), count.load(Ordering::Relaxed)));
+            for (place, count) in of.counts.iter().enumerate() {
+                let label = of.labels.get(place).cloned();
+                all.push((of.version.clone(), label, count.load(Ordering::Relaxed)));
             }
         }
         if kept.others > 0 {
-            all.push((OTHER.to_owned(), OTHER.to_owned(), kept.others));
+            all.push((OTHER.to_owned(), Some(OTHER.to_owned()), kept.others));
         }
         all
     }
@@ -124,8 +128,12 @@ impl Counters {
     /// Which probabilities each version said, as `(version, said)`.
     pub(crate) fn scores(&self) -> Vec<(String, Said)> {
         let kept = self.lock();
-        let mut all: Vec<_> =
-            kept.versions.iter().map(|of| (of.version.clone(), of.scores.said())).collect();
+        let mut all: Vec<_> = kept
+            .versions
+            .iter()
+            .filter(|of| !of.labels.is_empty())
+            .map(|of| (of.version.clone(), of.scores.said()))
+            .collect();
         if kept.others > 0 {
             all.push((OTHER.to_owned(), kept.other_scores.said()));
         }
@@ -157,12 +165,12 @@ impl Kept {
         let known = self.versions.iter().position(|known| known.version == version);
         let predictions = match known {
             Some(known) => self.versions.remove(known),
-            None => Arc::new(Predictions {
-                version: version.to_owned(),
-                classes: package.model().classes().each_ref().map(label),
-                counts: Default::default(),
-                scores: Scores::default(),
-            }),
+            None => {
+                let labels: Vec<String> = classes(package).iter().map(label).collect();
+                let counts = counters(labels.len().max(1));
+                let (version, scores) = (version.to_owned(), Scores::default());
+                Arc::new(Predictions { version, labels, counts, scores })
+            }
         };
         self.versions.push(Arc::clone(&predictions));
         let mut excess = self.versions.len().saturating_sub(MAX_VERSIONS);
@@ -187,6 +195,11 @@ impl Kept {
     }
 }
 
+/// The classes that a package tells apart; none where it predicts a number.
+fn classes(package: &Package) -> &[Value] {
+    package.task().decision().map_or(&[], |decision| &decision.classes)
+}
+
 /// A class as a label.
 fn label(class: &Value) -> String {
     match class {
@@ -198,9 +211,14 @@ fn label(class: &Value) -> String {
 impl Counts {
     /// Counts a prediction.
     pub(crate) fn predicted(&self, prediction: &Prediction<'_>) {
-        let is_positive = *prediction.class == self.positive;
-        self.predictions.counts[usize::from(is_positive)].fetch_add(1, Ordering::Relaxed);
-        self.predictions.scores.add(prediction.probability);
+        let place = match prediction {
+            Prediction::Class { class, probability } => {
+                self.predictions.scores.add(*probability);
+                self.classes.iter().position(|of| of == *class)
+            }
+            Prediction::Number(_) => None,
+        };
+        self.predictions.counts[place.unwrap_or_default()].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts what is wrong with the fields of a request.
@@ -226,7 +244,8 @@ mod tests {
     /// Counts predictions of the negative class.
     fn count(counts: &Counts, n: usize) {
         let class = Value::from("neither");
-        (0..n).for_each(|_| counts.predicted(&Prediction { class: &class, probability: 0.0 }));
+        let prediction = Prediction::Class { class: &class, probability: 0.0 };
+        (0..n).for_each(|_| counts.predicted(&prediction));
     }
 
     fn of(counters: &Counters, version: &str) -> u64 {

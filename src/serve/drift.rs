@@ -113,14 +113,14 @@ impl Drift {
         self.window
     }
 
-    /// Counts a row that was predicted.
-    pub(crate) fn count(&self, row: &Row, probability: f64) {
-        self.count_at(self.began.elapsed(), row, probability);
+    /// Counts a row that was predicted, with the score of its prediction.
+    pub(crate) fn count(&self, row: &Row, score: f64) {
+        self.count_at(self.began.elapsed(), row, score);
     }
 
-    fn count_at(&self, at: Duration, row: &Row, probability: f64) {
+    fn count_at(&self, at: Duration, row: &Row, score: f64) {
         let counts = &self.part(self.number(at)).counts;
-        self.places(row, probability, |place| {
+        self.places(row, score, |place| {
             counts[place].fetch_add(1, Ordering::Relaxed);
         });
     }
@@ -131,7 +131,7 @@ impl Drift {
     }
 
     /// Hands on every count to which a row adds.
-    fn places(&self, row: &Row, probability: f64, mut add: impl FnMut(usize)) {
+    fn places(&self, row: &Row, score: f64, mut add: impl FnMut(usize)) {
         add(0);
         let features = self.distribution.features.iter().zip(&self.starts).zip(&self.listed);
         for (i, (((feature, start), listed), cell)) in features.zip(&row.cells).enumerate() {
@@ -147,7 +147,7 @@ impl Drift {
         for field in &row.out_of_range {
             add(self.starts[*field] + 1);
         }
-        if let Some(place) = self.distribution.score.place(&Cell::Number(probability)) {
+        if let Some(place) = self.distribution.score.place(&Cell::Number(score)) {
             add(self.starts[self.starts.len() - 1] + place);
         }
     }

@@ -96,9 +96,12 @@ fn durations(text: &mut Text, state: &State) {
 
 fn model(text: &mut Text, state: &State) {
     let name = "predictions_total";
-    text.metric(name, "counter", "Predictions, by model version and class.");
+    text.metric(name, "counter", "Predictions, by model version and class, if there are classes.");
     for (version, class, count) in state.counters.predictions() {
-        text.sample(name, &[("model_version", &*version), ("class", &*class)], count);
+        // A label that is not there is an empty one to Prometheus: sums by version go on working.
+        let class = class.as_deref().map(|class| ("class", class));
+        let labels: Vec<_> = [("model_version", &*version)].into_iter().chain(class).collect();
+        text.sample(name, &labels, count);
     }
     let name = "prediction";
     text.metric(name, "histogram", "Probabilities of the positive class, by model version.");
@@ -144,7 +147,7 @@ fn drift(text: &mut Text, state: &State) {
         text.sample(name, &[version, ("feature", &*of.feature)], psi);
     }
     let name = "drift_score_psi";
-    text.metric(name, "gauge", "The same of the probability, once there are enough.");
+    text.metric(name, "gauge", "The same of the probability, or of the number that is predicted.");
     if let Some(psi) = report.score.psi.filter(|_| report.score.enough) {
         text.sample(name, &[version], psi);
     }

@@ -5,10 +5,11 @@
 //! finds that the files are no longer those that answer. A look compares stats, a few microseconds;
 //! only where they differ from those of the last attempt is a package loaded, which proves it, and
 //! only then does the pointer change. So whatever lies there, the service answers with a proved
-//! package, and what failed is tried again when a file changes, not before. A copy that is still
-//! being made looks like a damaged package: people are told of a failure when the next look finds
-//! the very same. Polling, and not inotify, since that misses what other machines write, and a
-//! replaced directory, and needs a poll beside it all the same. Knows neither HTTP nor aliases.
+//! package, and what failed is tried again when a file changes, not before. A package of another
+//! task is not taken up, since its answers have another shape. A copy that is still being made
+//! looks like a damaged package: people are told of a failure when the next look finds the very
+//! same. Polling, and not inotify, since that misses what other machines write, and a replaced
+//! directory, and needs a poll beside it all the same. Knows neither HTTP nor aliases.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -101,6 +102,12 @@ pub(crate) enum Found {
 pub(crate) trait Place {
     /// The version in use there; a word where there is none.
     fn version(&self) -> String;
+
+    /// Whether it may be taken up there.
+    ///
+    /// # Errors
+    /// Why not.
+    fn fits(&self, package: &Package) -> Result<(), String>;
 
     /// Takes up a package that was loaded, and so proved, from a directory, unless it is the one
     /// in use.
@@ -223,9 +230,10 @@ impl Follow {
             // Before the attempt: what changes meanwhile differs from this, and what makes the
             // attempt panic is not attempted again.
             seen.stamp = stamp;
-            let loaded = dir.and_then(|dir| match Package::load(&dir) {
-                Ok(package) => Ok((package, dir)),
-                Err(error) => Err(error.to_string()),
+            let loaded = dir.and_then(|dir| {
+                let package = Package::load(&dir).map_err(|error| error.to_string())?;
+                place.fits(&package)?;
+                Ok((package, dir))
             });
             match loaded {
                 Ok((package, dir)) => {
@@ -254,6 +262,18 @@ impl Follow {
 impl Place for State {
     fn version(&self) -> String {
         self.served().version().to_owned()
+    }
+
+    /// Clients of the package that answers must be able to read the answers of another one: those
+    /// of another task have another shape, and whoever asks for a probability finds none.
+    fn fits(&self, package: &Package) -> Result<(), String> {
+        let served = self.served();
+        let (now, then) = (served.package.task(), package.task());
+        if now.is_like(then) {
+            return Ok(());
+        }
+        let (now, then) = (now.told(), then.told());
+        Err(format!("it predicts {then}, and this service {now}: start another service for it"))
     }
 
     fn take(&self, package: Package, dir: PathBuf) -> Found {

@@ -26,15 +26,16 @@ pub(crate) fn write(package: &Package) -> String {
         .iter()
         .map(|field| serde_json::to_value(field).unwrap_or_default())
         .collect();
+    let decision = package.task().decision();
     let data = json!({
         "name": manifest.name,
         "description": manifest.description,
         "version": package.version(),
         "learner": manifest.learner,
         "target": manifest.target,
-        "classes": manifest.classes,
-        "threshold": manifest.threshold,
-        "thresholds": manifest.thresholds,
+        "classes": decision.map(|decision| &decision.classes),
+        "threshold": decision.map(|decision| decision.threshold),
+        "thresholds": decision.and_then(|decision| decision.thresholds.as_ref()),
         "metrics": manifest.metrics,
         "card": package.card(),
         "fields": fields,

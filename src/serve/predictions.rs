@@ -70,10 +70,11 @@ pub(crate) struct Line<'l> {
     /// Of the canonical text of the row.
     #[serde(borrow)]
     pub(crate) input_digest: Cow<'l, str>,
-    /// The class.
+    /// The class, or the number.
     pub(crate) prediction: Cow<'l, Value>,
-    /// The probability of the positive class.
-    pub(crate) probability: f64,
+    /// The probability of the positive class; a number has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
     /// How many warnings the row came with.
     pub(crate) warnings: usize,
     /// The canonical text of the row, where rows are logged.
@@ -155,8 +156,8 @@ impl Notes<'_> {
             row: row.number,
             model_version: version.into(),
             input_digest: digest.as_str().into(),
-            prediction: Cow::Borrowed(prediction.class),
-            probability: prediction.probability,
+            prediction: prediction.value(),
+            probability: prediction.probability(),
             warnings: row.warnings.len() + row.more_warnings,
             input: None,
         };

@@ -154,7 +154,8 @@ struct Again<'a> {
 struct Said<'a> {
     model_version: &'a str,
     prediction: &'a Value,
-    probability: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f64>,
 }
 
 impl<'p> Replay<'p> {
@@ -223,6 +224,10 @@ impl<'p> Replay<'p> {
             self.counts.torn += 1;
             return Ok(());
         };
+        if line.probability.is_none() == self.package.task().decision().is_some() {
+            let what = "what a package of another task predicted".to_owned();
+            return Err(Unread::Foreign { line: number, what });
+        }
         let Some(input) = line.input.map(|input| input.get()) else {
             self.counts.without_input += 1;
             return Ok(());
@@ -278,9 +283,14 @@ impl<'p> Replay<'p> {
 
 impl Sums {
     fn compare(&mut self, line: &Line<'_>, now: &Prediction<'_>) {
-        let is_class_same = *now.class == *line.prediction;
-        let is_same = is_class_same && now.probability.to_bits() == line.probability.to_bits();
-        let difference = now.probability - line.probability;
+        let before = score(line);
+        let is_class_same = match now {
+            Prediction::Class { class, .. } => **class == *line.prediction,
+            // Of a number it is the difference that tells.
+            Prediction::Number(_) => true,
+        };
+        let is_same = is_class_same && now.score().to_bits() == before.to_bits();
+        let difference = now.score() - before;
         self.predicted += 1;
         self.same += u64::from(is_same);
         self.class_changed += u64::from(!is_class_same);
@@ -316,10 +326,15 @@ impl Sums {
 
 fn predict<'p>(package: &'p Package, row: &Row) -> Result<Prediction<'p>, Problem> {
     let prediction = package.predict(&row.cells);
-    match prediction.probability.is_finite() {
+    match prediction.score().is_finite() {
         true => Ok(prediction),
         false => Err(Problem::internal()),
     }
+}
+
+/// The number by which rows are told apart: the probability, or the number that was predicted.
+fn score(line: &Line<'_>) -> f64 {
+    line.probability.or_else(|| line.prediction.as_f64()).unwrap_or(f64::NAN)
 }
 
 /// A line, unless it was cut off: half an object is no JSON.
@@ -353,6 +368,7 @@ fn write(
 ) -> io::Result<()> {
     let said =
         |model_version, class, probability| Said { model_version, prediction: class, probability };
+    let now = outcome.as_ref().ok().map(|now| (now.value(), now.probability()));
     let again = Again {
         schema: ROW_SCHEMA,
         time: &line.time,
@@ -360,7 +376,7 @@ fn write(
         row: line.row,
         input_digest: &line.input_digest,
         old: said(&line.model_version, &line.prediction, line.probability),
-        new: outcome.as_ref().ok().map(|now| said(version, now.class, now.probability)),
+        new: now.as_ref().map(|(value, probability)| said(version, value, *probability)),
         errors: outcome.as_ref().err().map_or(&[], |problem| problem.entries.as_slice()),
     };
     let mut text = serde_json::to_vec(&again)?;

@@ -3,6 +3,7 @@
 //! A view of what predicting needs: the package, the rules, the counters and the log. Every answer
 //! is made here, so that no door can say anything else than another. Knows no request.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::Serialize;
@@ -45,8 +46,10 @@ pub(crate) struct Shared<'s> {
 /// What is answered for one record.
 #[derive(Serialize)]
 pub(crate) struct Answer<'s> {
-    pub(crate) prediction: &'s Value,
-    pub(crate) probability: f64,
+    pub(crate) prediction: Cow<'s, Value>,
+    /// Of the positive class; a number has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
     pub(crate) model_version: &'s str,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explained>,
@@ -81,14 +84,14 @@ impl<'s> Scorer<'s> {
             }
             None => self.package.predict_known(cells, places, &mut Vec::new()),
         };
-        if !prediction.probability.is_finite() {
+        if !prediction.score().is_finite() {
             // JSON would say null, and a client might take that for an answer.
             return Err(Problem::internal());
         }
         self.counts.predicted(&prediction);
         match (self.shared.and_then(|shared| shared.apart.as_ref()), self.drift) {
-            (Some(apart), _) => apart.count(row, prediction.probability),
-            (None, Some(drift)) => drift.count(row, prediction.probability),
+            (Some(apart), _) => apart.count(row, prediction.score()),
+            (None, Some(drift)) => drift.count(row, prediction.score()),
             (None, None) => {}
         }
         if let Some(notes) = self.notes {
@@ -105,12 +108,12 @@ impl<'s> Scorer<'s> {
     /// # Errors
     /// When the model's answer is no number, or it cannot be explained.
     pub(crate) fn answer(self, row: Row, explain: bool) -> Result<Answer<'s>, Problem> {
-        let Prediction { class, probability } = self.predict(&row)?;
+        let prediction = self.predict(&row)?;
         let explained = || self.package.explain(&row.cells).map_err(unexplained);
         let explanation = explain.then(explained).transpose()?;
         Ok(Answer {
-            prediction: class,
-            probability,
+            prediction: prediction.value(),
+            probability: prediction.probability(),
             model_version: self.package.version(),
             explanation,
             warnings: row.warnings,

@@ -53,7 +53,7 @@ impl Served {
             drift: package
                 .distribution()
                 .map(|known| Drift::new(known, package.schema(), options.drift_window)),
-            tap: options.shadow.as_ref().map(|shadow| shadow.beside(&package)),
+            tap: options.shadow.as_ref().and_then(|shadow| shadow.beside(&package)),
             since: SystemTime::now(),
             package,
         }

@@ -22,10 +22,10 @@ fn records() -> Value {
 }
 
 /// Has a client ask for the records, and compares what it got with what `/predict` says.
-fn asks(script: &str, learner: &str, more: &[&str]) {
+fn asks(script: &str, lab: fn() -> Lab, learner: &str, more: &[&str]) {
     let pins = Path::new(CLIENTS).join("requirements.txt");
     let Some(venv) = venv::with(&pins) else { return };
-    let lab = small::project();
+    let lab = lab();
     let service = Served::start(&lab, &small::package(learner), &[]);
     lab.write("records.json", &records().to_string());
     let output = Command::new(venv.join("bin/python"))
@@ -39,20 +39,27 @@ fn asks(script: &str, learner: &str, more: &[&str]) {
     let answers: Value = serde_json::from_slice(&output.stdout).unwrap();
     let (_, expected) = service.post("/predict", &records());
     for (i, expected) in expected.as_array().unwrap().iter().enumerate() {
-        let [p, ours] = [&answers["probability"][i], &expected["probability"]];
-        assert_eq!(p.as_f64().unwrap().to_bits(), ours.as_f64().unwrap().to_bits());
         assert_eq!(answers["prediction"][i], expected["prediction"]);
+        let name = if expected.get("probability").is_some() { "probability" } else { "prediction" };
+        let [p, ours] = [&answers[name][i], &expected[name]];
+        assert_eq!(p.as_f64().unwrap().to_bits(), ours.as_f64().unwrap().to_bits());
     }
 }
 
 #[test]
 fn tritons_client_is_served_by_the_open_inference_protocol() {
-    asks("triton.py", "random_forest", &["small-random_forest"]);
+    asks("triton.py", small::project, "random_forest", &["small-random_forest"]);
 }
 
 #[test]
 fn mlflows_client_is_served_as_by_its_own_scoring_server() {
-    asks("mlflow_client.py", "logistic_regression", &[]);
+    asks("mlflow_client.py", small::project, "logistic_regression", &[]);
+}
+
+#[test]
+fn a_number_goes_through_the_clients_as_scikit_learns_regressors_send_it() {
+    asks("triton.py", small::numbers, "random_forest", &["small-random_forest"]);
+    asks("mlflow_regressor.py", small::numbers, "ridge", &[]);
 }
 
 #[test]

@@ -142,6 +142,16 @@ fn schemathesis_finds_nothing_in_the_services_own_paths() {
 }
 
 #[test]
+fn schemathesis_finds_nothing_where_a_number_is_predicted() {
+    let lab = small::numbers();
+    let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
+    schemathesis(&service, &["--exclude-path-regex", "^/(v2|invocations|predict/batch)"]);
+    let excluded = ["--exclude-checks", "positive_data_acceptance,negative_data_rejection"];
+    let only = ["--include-path-regex", "^/(v2|invocations|predict/batch)"];
+    schemathesis(&service, &[only, excluded].concat());
+}
+
+#[test]
 fn schemathesis_finds_no_way_around_the_keys() {
     let lab = small::project();
     let token = lab.call(&["serve", "--keys=keys", "--new-key=fuzz"]).expect(0).out;

@@ -21,6 +21,7 @@ mod interrupted;
 mod killed;
 mod lab;
 mod mistakes;
+mod numbers;
 mod page;
 mod parity;
 mod parquet;

@@ -61,6 +61,35 @@ fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
     assert_eq!(shown["parts"], json!(names), "the largest part comes first");
 }
 
+#[test]
+fn a_person_sees_a_number_with_what_each_field_adds_to_it() {
+    let pins = Path::new(CLIENTS).join("requirements.txt");
+    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return };
+    let lab = small::numbers();
+    let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page-number");
+    std::fs::create_dir_all(&shots).unwrap();
+    let output = Command::new(venv.join("bin/python"))
+        .arg(format!("{CLIENTS}/page.py"))
+        .args([format!("{}/", service.url()), shots.to_str().unwrap().to_owned()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&shown["elsewhere"], &shown["complaints"]), (&json!([]), &json!([])));
+    let (status, answer) = service.post("/predict", &shown["record"]);
+    assert_eq!(status, 200, "{answer}");
+    // `spent: 123.456, model 0123456789ab`, and then the parts.
+    let text = shown["answer"].as_str().unwrap();
+    let (number, rest) = text.strip_prefix("spent: ").unwrap().split_once(", model ").unwrap();
+    let (number, exact) = (number.parse::<f64>().unwrap(), answer["prediction"].as_f64().unwrap());
+    assert!((number - exact).abs() <= 1e-5 * exact.abs(), "{text}, of {exact}");
+    assert!(rest.starts_with(answer["model_version"].as_str().unwrap()), "{text}");
+    assert!(rest.contains("What each field adds, in spent, to +"), "{text}");
+    assert!(!text.contains("probability") && !text.contains("threshold"), "{text}");
+    assert_eq!(shown["parts"].as_array().unwrap().len(), 4, "{shown}");
+}
+
 /// An empty page at any path, for as long as the test runs; returns the port.
 fn empty_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -5,37 +5,42 @@ use engine::params::{Param, Type};
 use serde_json::{Map, Value};
 
 use pipeline::ml::cell::Cell;
-use pipeline::ml::package::Package;
+use pipeline::ml::metrics::regression::{RegressionMetric, Residuals};
+use pipeline::ml::package::{Package, TaskModel};
 use pipeline::ml::table::Table;
 use pipeline::ml::table_file;
 
 use crate::lab::Lab;
-use crate::small::{self, LEARNERS, Served};
+use crate::small::{self, LEARNERS, NUMBER_LEARNERS, Served};
 
-/// The names of all learners of classes that can be written in a stage: those of numbers are not
-/// packaged yet.
-fn declared() -> Vec<&'static str> {
+/// The names of all learners of a task that can be written in a stage.
+fn declared(task: &str) -> Vec<&'static str> {
     let train = pipeline::kinds::KINDS.iter().find(|kind| kind.name() == "train").unwrap();
     let Type::Tagged { tag: "learner", cases, .. } = train.params() else {
         panic!("`train` is no longer told by its learner")
     };
-    let classifies = |params: &[Param]| {
-        let task = params.iter().find(|param| param.name == "task");
-        task.is_some_and(|task| matches!(task.ty, Type::Choice(ts) if ts[0] == "classification"))
+    let has_task = |params: &[Param]| {
+        let declared = params.iter().find(|param| param.name == "task");
+        declared.is_some_and(|found| matches!(found.ty, Type::Choice(ts) if ts.contains(&task)))
     };
-    let of_classes = cases.into_iter().filter(|(_, params)| classifies(params));
-    of_classes.map(|(learner, _)| learner).collect()
+    let of_task = cases.into_iter().filter(|(_, params)| has_task(params));
+    of_task.map(|(learner, _)| learner).collect()
 }
 
-/// The bits of the probabilities of all rows, as the stages compute them.
+/// What the stages say of all rows: of classes the bits of the probabilities, else of the numbers.
 fn expected(lab: &Lab, learner: &str, table: &Table) -> Vec<u64> {
     let package = Package::load(&lab.path(small::package(learner))).unwrap();
-    let probabilities = package.model().probabilities(table).unwrap();
-    probabilities.into_iter().map(f64::to_bits).collect()
+    let said = match package.model() {
+        TaskModel::Classifier(of) => of.model.probabilities(table).unwrap(),
+        TaskModel::Regressor(model) => model.predictions(table).unwrap(),
+    };
+    said.into_iter().map(f64::to_bits).collect()
 }
 
+/// The bits of an answer: of its probability, or of the number where it has none.
 fn bits(answer: &Value) -> u64 {
-    answer["probability"].as_f64().unwrap_or_else(|| panic!("{answer}")).to_bits()
+    let number = answer.get("probability").unwrap_or(&answer["prediction"]);
+    number.as_f64().unwrap_or_else(|| panic!("{answer}")).to_bits()
 }
 
 /// The bits of what `pipeline predict` writes for a file.
@@ -67,26 +72,66 @@ fn records(lab: &Lab, learner: &str, table: &Table) -> Vec<Value> {
     (0..table.rows()).map(record).collect()
 }
 
-#[test]
-fn the_stages_the_verb_and_the_service_give_the_same_bits_for_every_learner() {
-    let lab = small::project();
-    assert_eq!(declared(), LEARNERS.map(|(learner, _)| learner), "a learner is not tested here");
+/// Holds every learner to the stages' bits, by the verb and by the service.
+fn hold(lab: &Lab, learners: &[(&str, &str)]) {
     let test = table_file::read(&lab.path("outputs/split/test.parquet")).unwrap();
     let all = table_file::read(&lab.path("people.csv")).unwrap();
-    for (learner, _) in LEARNERS {
-        let of_test = expected(&lab, learner, &test);
+    for (learner, _) in learners {
+        let of_test = expected(lab, learner, &test);
         assert!(of_test.iter().collect::<std::collections::BTreeSet<_>>().len() > 3, "{learner}");
-        assert_eq!(predicted(&lab, learner, "outputs/split/test.parquet", &[]), of_test);
-        assert_eq!(predicted(&lab, learner, "people.csv", &[]), expected(&lab, learner, &all));
-        let explained = predicted(&lab, learner, "outputs/split/test.parquet", &["--explain"]);
+        assert_eq!(predicted(lab, learner, "outputs/split/test.parquet", &[]), of_test);
+        assert_eq!(predicted(lab, learner, "people.csv", &[]), expected(lab, learner, &all));
+        let explained = predicted(lab, learner, "outputs/split/test.parquet", &["--explain"]);
         assert_eq!(explained, of_test, "{learner}");
-        let service = Served::start(&lab, &small::package(learner), &[]);
-        let records = records(&lab, learner, &test);
+        let service = Served::start(lab, &small::package(learner), &[]);
+        let records = records(lab, learner, &test);
         let (status, answers) = service.post("/predict", &Value::Array(records));
         assert_eq!(status, 200, "{answers}");
         let served: Vec<u64> = answers.as_array().unwrap().iter().map(bits).collect();
         assert_eq!(served, of_test, "{learner}");
     }
+}
+
+#[test]
+fn the_stages_the_verb_and_the_service_give_the_same_bits_for_every_learner() {
+    let named = LEARNERS.map(|(learner, _)| learner);
+    assert_eq!(declared("classification"), named, "a learner is not tested here");
+    hold(&small::project(), &LEARNERS);
+}
+
+#[test]
+fn the_same_bits_are_had_of_every_learner_of_numbers_and_are_those_that_were_evaluated() {
+    let named = NUMBER_LEARNERS.map(|(learner, _)| learner);
+    let mut declared = declared("regression");
+    declared.sort_by_key(|learner| named.iter().position(|name| name == learner));
+    assert_eq!(declared, named, "a learner is not tested here");
+    let lab = small::numbers();
+    hold(&lab, &NUMBER_LEARNERS);
+    // `evaluate` tells figures and no rows: the service's numbers give the very same figures.
+    let test = table_file::read(&lab.path("outputs/split/test.parquet")).unwrap();
+    let spent = test.column("spent").unwrap();
+    let actual: Vec<f64> = (0..test.rows()).map(|row| spent.number(row).unwrap()).collect();
+    let metrics = lab.json("outputs/evaluate/metrics.json");
+    for (learner, _) in NUMBER_LEARNERS {
+        let served = predicted(&lab, learner, "outputs/split/test.parquet", &[]);
+        let served: Vec<f64> = served.into_iter().map(f64::from_bits).collect();
+        let told = &metrics["variants"][learner]["test"]["overall"];
+        for (metric, value) in Residuals::new(&actual, &served).values() {
+            let evaluated = told[metric.name()].as_f64().unwrap();
+            assert_eq!(evaluated.to_bits(), value.unwrap().to_bits(), "{learner} {metric:?}");
+        }
+        assert!(told[RegressionMetric::R2.name()].as_f64().unwrap() > 0.5, "{learner}: {told}");
+    }
+}
+
+#[test]
+fn a_file_of_numbers_is_predicted_without_a_column_of_probabilities() {
+    let lab = small::numbers();
+    let package = small::package("ridge");
+    let args = ["predict", "people.csv", "--extra", "ignore", "--package", &package];
+    let ended = lab.call(&args).expect(0).tells("predicted 400 of 400 records");
+    assert!(ended.out.starts_with("row,prediction,model_version,error,warning\r\n1,"));
+    assert!(ended.out.lines().skip(1).all(|line| line.split(',').count() == 5), "{}", ended.out);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// Houses with gaps and districts, whose price is known up to noise.
-fn houses() -> String {
+pub(crate) fn houses() -> String {
     let mut csv = "id,size,age,district,price\n".to_owned();
     for i in 0..600_u32 {
         let draw = |k: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(k * 40_503) >> 7) & 0xffff;
@@ -86,6 +86,19 @@ fn every_learner_of_numbers_is_trained_compared_and_held_to_its_gates() {
     }
     let baseline = &metrics["baselines"]["mean"]["test"]["overall"];
     assert!(number(&baseline["r2"]).abs() < 0.1, "{baseline}");
+    let alone = &metrics["baselines"]["one_feature"]["test"]["overall"];
+    assert_eq!(metrics["baselines"]["feature"], "size");
+    assert!(number(&alone["r2"]) > 0.3, "{alone}");
+    for (learner, _) in LEARNERS {
+        let above = &metrics["baselines"]["above_one_feature"][learner];
+        let own = number(&metrics["variants"][learner]["test"]["overall"]["r2"]);
+        assert_eq!(number(&above["value"]), own - number(&alone["r2"]), "{learner}");
+        assert!(number(&above["interval"][0]) > 0.0, "{learner} is clearly better: {above}");
+    }
+    let importance = lab.json("outputs/evaluate/importance.json");
+    assert_eq!(importance["variant"], metrics["champion"]);
+    assert_eq!(importance["importances"][0]["feature"], "size");
+    assert_eq!(importance["contributions"]["unit"], "target");
     let champion = lab.read_bytes("outputs/evaluate/champion.json");
     let best = metrics["champion"].as_str().unwrap();
     assert_eq!(champion, lab.read_bytes(&format!("outputs/train@{best}/model.json")));

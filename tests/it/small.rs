@@ -26,33 +26,75 @@ pub(crate) const LEARNERS: [(&str, &str); 8] = [
 /// How long a service may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Every learner of numbers that is declared, with parameters that keep it small.
+pub(crate) const NUMBER_LEARNERS: [(&str, &str); 5] = [
+    ("ridge", ""),
+    ("decision_tree", ", max_depth = 5"),
+    ("random_forest", ", n_estimators = 12, max_depth = 6"),
+    ("extra_trees", ", n_estimators = 12, max_depth = 6"),
+    ("gradient_boosting", ", n_estimators = 15"),
+];
+
+/// What is predicted of the people.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// Whether they left.
+    Left,
+    /// What they spent.
+    Spent,
+}
+
 /// A table of 400 people, some of them with gaps, with an id that no model knows.
-fn people() -> String {
-    let mut csv = "id,age,charge,member,plan,left\n".to_owned();
+fn people(task: Task) -> String {
+    let target = if task == Task::Left { "left" } else { "spent" };
+    let mut csv = format!("id,age,charge,member,plan,{target}\n");
     for i in 0..400_u32 {
         // A generator by hand, so that no library's change is a change of this table.
         let draw = |k: u32| i.wrapping_mul(2_654_435_761).wrapping_add(k * 40_503) >> 7 & 0xffff;
         let (age, member) = (1 + draw(1) % 72, draw(2) % 3 == 0);
         let charge = f64::from(draw(3) % 12_000) / 100.0;
         let plan = ["basic", "gold", "plus"][draw(4) as usize % 3];
-        let risk = draw(5) % 100 + age / 2 + if plan == "basic" { 25 } else { 0 };
         let shown = if draw(6) % 9 == 0 { String::new() } else { format!("{charge:.2}") };
-        writeln!(csv, "p{i},{age},{shown},{member},{plan},{}", risk > 90).unwrap();
+        write!(csv, "p{i},{age},{shown},{member},{plan},").unwrap();
+        match task {
+            Task::Left => {
+                let risk = draw(5) % 100 + age / 2 + if plan == "basic" { 25 } else { 0 };
+                writeln!(csv, "{}", risk > 90).unwrap();
+            }
+            Task::Spent => {
+                let worth = f64::from(age) * 2.5 + if plan == "gold" { 90.0 } else { 0.0 };
+                let spent = worth + 0.4 * charge + f64::from(draw(5) % 300) / 10.0;
+                writeln!(csv, "{spent:.2}").unwrap();
+            }
+        }
     }
     csv
 }
 
 /// The project, run once: `outputs/package_LEARNER/package` is the package of each learner.
 pub(crate) fn project() -> Lab {
+    made(Task::Left, &LEARNERS)
+}
+
+/// The same of what people spent: a project of regressions.
+pub(crate) fn numbers() -> Lab {
+    made(Task::Spent, &NUMBER_LEARNERS)
+}
+
+fn made(task: Task, learners: &[(&str, &str)]) -> Lab {
     let lab = Lab::empty();
-    lab.write("people.csv", &people());
+    lab.write("people.csv", &people(task));
     let names: Vec<String> =
-        LEARNERS.iter().map(|(learner, _)| format!("\"package_{learner}\"")).collect();
+        learners.iter().map(|(learner, _)| format!("\"package_{learner}\"")).collect();
+    let (defaults, target) = match task {
+        Task::Left => ("positive = true", "left"),
+        Task::Spent => ("task = \"regression\"", "spent"),
+    };
     let mut text = format!(
         "name = \"small\"\nseed = 7\n\
          stages = [\"profile\", \"split\", \"train\", \"evaluate\", \"log\", {}]\n\
          [data]\npeople = \"people.csv\"\n\
-         [defaults]\npositive = true\n[defaults.columns]\nid = \"id\"\nleft = \"target\"\n\
+         [defaults]\n{defaults}\n[defaults.columns]\nid = \"id\"\n{target} = \"target\"\n\
          [stage.profile]\nkind = \"profile\"\ninputs = {{ table = \"data.people\" }}\n\
          [stage.split]\nkind = \"split\"\ninputs = {{ table = \"data.people\" }}\n\
          [stage.evaluate]\nkind = \"evaluate\"\n[stage.evaluate.inputs]\n\
@@ -62,7 +104,7 @@ pub(crate) fn project() -> Lab {
          [stage.train]\nkind = \"train\"\ninputs = {{ train = \"split.train\" }}\n",
         names.join(", ")
     );
-    for (learner, params) in LEARNERS {
+    for (learner, params) in learners {
         write!(
             text,
             "[[stage.train.variant]]\nname = \"{learner}\"\n\
@@ -70,14 +112,14 @@ pub(crate) fn project() -> Lab {
         )
         .unwrap();
     }
-    for (learner, _) in LEARNERS {
+    for (learner, _) in learners {
         write!(
             text,
             "[stage.package_{learner}]\nkind = \"package\"\n[stage.package_{learner}.inputs]\n\
              model = \"train@{learner}.model\"\nmetrics = \"evaluate.metrics\"\n\
              schema = \"profile.schema\"\nreference = \"split.test\"\n\
              experiment = \"log.experiment\"\n[stage.package_{learner}.params]\n\
-             name = \"small-{learner}\"\ndescription = \"Tells who leaves.\"\n\
+             name = \"small-{learner}\"\ndescription = \"Tells of people.\"\n\
              intended_use = \"Tests.\"\nlimitations = \"It knows nothing.\"\n"
         )
         .unwrap();

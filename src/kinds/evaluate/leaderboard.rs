@@ -109,7 +109,8 @@ pub(super) fn importance_line(found: &importance::Document) -> Option<String> {
     let features: Vec<String> =
         features.map(|of| format!("{} {:.4}", of.feature, of.mean)).collect();
     let none = features.is_empty();
-    (!none).then(|| format!("roc_auc falls when a column is shuffled: {}", features.join(", ")))
+    let name = found.quality.name();
+    (!none).then(|| format!("{name} falls when a column is shuffled: {}", features.join(", ")))
 }
 
 fn row(

@@ -28,14 +28,14 @@ pub(super) struct Params {
 }
 
 #[derive(Deserialize)]
-struct Importance {
+pub(super) struct Importance {
     repeats: usize,
     max_rows: usize,
     contribution_rows: usize,
 }
 
 #[derive(Deserialize)]
-struct PartialDependence {
+pub(super) struct PartialDependence {
     grid: usize,
     max_rows: usize,
 }
@@ -91,13 +91,18 @@ impl Params {
     }
 
     pub(super) fn effort(&self) -> Effort {
-        Effort {
-            repeats: self.importance.repeats,
-            max_rows: self.importance.max_rows,
-            grid: self.partial_dependence.grid,
-            grid_rows: self.partial_dependence.max_rows,
-            contribution_rows: self.importance.contribution_rows,
-        }
+        effort(&self.importance, &self.partial_dependence)
+    }
+}
+
+/// How closely one looks at a champion.
+pub(super) fn effort(importance: &Importance, dependence: &PartialDependence) -> Effort {
+    Effort {
+        repeats: importance.repeats,
+        max_rows: importance.max_rows,
+        grid: dependence.grid,
+        grid_rows: dependence.max_rows,
+        contribution_rows: importance.contribution_rows,
     }
 }
 
@@ -136,7 +141,7 @@ fn classification() -> Vec<Param> {
     ]
 }
 
-fn importance() -> Type {
+pub(super) fn importance() -> Type {
     let repeats = "how often each column is shuffled";
     let max_rows = "the most test rows that are shuffled; of more, those at equal steps";
     let contributions = "the most test rows whose answers are taken apart into what features add";
@@ -147,7 +152,7 @@ fn importance() -> Type {
     ])
 }
 
-fn dependence() -> Type {
+pub(super) fn dependence() -> Type {
     let grid = "the most values that are tried: quantiles of numbers, the most frequent texts";
     let max_rows = "the most test rows that the mean answer is of; of more, those at equal steps";
     Type::Record(vec![

@@ -1,23 +1,29 @@
 //! `evaluate` of regressions: its parameters, and what it reads, tells and writes.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, ensure};
 use engine::kind::{Context, GateFailed, Goal};
 use engine::params::{Complaint, Param, Type};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::params::{Segments, check_gates, check_intersections, gates, segments};
-use super::{CHAMPION, TRAIN};
+use super::params::{
+    Importance, PartialDependence, Segments, check_gates, check_intersections, dependence, effort,
+    gates, importance, segments,
+};
+use super::{CHAMPION, TRAIN, leaderboard};
 use crate::kinds::shared;
 use crate::ml::columns::Columns;
 use crate::ml::evaluation::certainty::Confidence;
-use crate::ml::evaluation::document::metric_name;
+use crate::ml::evaluation::document::{Difference, metric_name};
 use crate::ml::evaluation::gates::Bound;
+use crate::ml::evaluation::regression::baseline::Baselines;
+use crate::ml::evaluation::regression::document::{self, Document, FORMAT, Variant};
 use crate::ml::evaluation::regression::{
-    Baselines, CURVES_FORMAT, CurvesDocument, Document, Evaluated, FORMAT, Rows, Variant, champion,
-    curves, judge, measure,
+    Certainty, Evaluated, Rows, above_one_feature, champion, curves, judge, measure,
 };
-use crate::ml::evaluation::{OVERALL, Side};
+use crate::ml::evaluation::{OVERALL, Side, importance as looks};
 use crate::ml::json;
 use crate::ml::metrics::regression::RegressionMetric;
 use crate::ml::model::regressor::Regressor;
@@ -32,6 +38,8 @@ pub(super) struct Params {
     segments: Segments,
     confidence: f64,
     resamples: usize,
+    importance: Importance,
+    partial_dependence: PartialDependence,
     gates: Vec<Bound>,
 }
 
@@ -46,6 +54,8 @@ pub(super) fn declared() -> Vec<Param> {
         Param::new("segments", segments(), json!({}), "what is looked at apart"),
         Param::new("confidence", Type::Float(0.5, 0.999), 0.95, confidence),
         Param::new("resamples", Type::Int(100, 100_000), 1000, resamples),
+        Param::new("importance", importance(), json!({}), "how the champion's features are ranked"),
+        Param::new("partial_dependence", dependence(), json!({}), "what it answers as they change"),
         gates(&RegressionMetric::NAMES, -f64::MAX),
     ]
 }
@@ -99,9 +109,18 @@ struct Inputs {
     sides: [Rows; 2],
     columns: Columns,
     models: Vec<Candidate>,
-    /// The mean of the target where the models learned, or else on validation.
-    mean: f64,
-    learned_on: &'static str,
+    /// The rows that baselines are learned from; those of validation where there are none.
+    train: Option<Table>,
+}
+
+/// What was found.
+struct Found {
+    variants: Vec<(String, Evaluated)>,
+    baselines: Baselines,
+    /// Of the variants, then the mean, then the rule of one feature.
+    certainty: Certainty,
+    /// By how much each variant is above the rule.
+    above: BTreeMap<String, Difference>,
 }
 
 impl Inputs {
@@ -119,32 +138,87 @@ impl Inputs {
         };
         let sides = [rows(Side::Validation)?, rows(Side::Test)?];
         let train = context.optional(TRAIN).map(table_file::read).transpose()?;
-        let known = match &train {
-            Some(table) => {
-                let column = table.column(&columns.target);
-                target::numbers(column.context("`train` has no target column")?)
-                    .map_err(anyhow::Error::msg)?
-            }
-            None => sides[0].targets().to_vec(),
-        };
-        ensure!(!known.is_empty(), "there are no rows to learn the mean from");
-        let mut sum = 0.0;
-        known.iter().for_each(|number| sum += number);
-        let learned_on = if train.is_some() { TRAIN } else { Side::Validation.name() };
         let models = read_models(context, &columns.target)?;
-        let mean = sum / known.len() as f64;
-        Ok(Inputs { tables, sides, columns, models, mean, learned_on })
+        Ok(Inputs { tables, sides, columns, models, train })
     }
 
-    fn evaluate(&self) -> anyhow::Result<(Vec<(String, Evaluated)>, Evaluated)> {
+    /// From which rows baselines are learned.
+    fn learned_on(&self) -> &'static str {
+        if self.train.is_some() { TRAIN } else { Side::Validation.name() }
+    }
+
+    fn baselines(&self) -> anyhow::Result<Baselines> {
+        let Columns { target, features, .. } = &self.columns;
+        let known = match &self.train {
+            Some(table) => {
+                let column = table.column(target).context("`train` has no target column")?;
+                target::numbers(column).map_err(anyhow::Error::msg)?
+            }
+            None => self.sides[0].targets().to_vec(),
+        };
+        let table = self.train.as_ref().unwrap_or(&self.tables[0]);
+        Baselines::learn(table, &known, features, &self.tables, &self.sides)
+            .map_err(anyhow::Error::msg)
+    }
+
+    /// Evaluates everything on the rows of both sides. `seed_of` yields the random bits of a label.
+    fn find(&self, how: &Confidence, seed_of: &dyn Fn(&str) -> [u8; 32]) -> anyhow::Result<Found> {
         let mut variants = Vec::new();
         for Candidate { name, model, .. } in &self.models {
             let predicted =
                 [model.predictions(&self.tables[0])?, model.predictions(&self.tables[1])?];
             variants.push((name.clone(), Evaluated::new(&self.sides, predicted)));
         }
-        let constant = self.sides.each_ref().map(|side| vec![self.mean; side.targets().len()]);
-        Ok((variants, Evaluated::new(&self.sides, constant)))
+        let baselines = self.baselines()?;
+        let rule = baselines.one_feature.as_ref().ok().map(|(_, evaluated)| evaluated);
+        let all: Vec<&Evaluated> =
+            variants.iter().map(|(_, e)| e).chain([&baselines.mean]).chain(rule).collect();
+        let certainty = measure(&self.sides[1], &all, how, seed_of);
+        let at = variants.len() + 1;
+        let above = rule.map(|rule| above_one_feature(&variants, rule, &certainty, at, how.level));
+        Ok(Found { variants, certainty, above: above.unwrap_or_default(), baselines })
+    }
+
+    /// `metrics.json`, but for its gates.
+    fn document(&self, params: &Params, found: &Found, chosen: usize) -> Document {
+        let (how, intervals) = (params.how_sure(), &found.certainty.intervals);
+        let of = |(i, (name, evaluated)): (usize, &(String, Evaluated))| {
+            let learner = self.models[i].model.learner();
+            (name.clone(), Variant::of(evaluated, Some(learner), &intervals[i]))
+        };
+        let rule = found.baselines.one_feature.as_ref().ok();
+        let n_variants = found.variants.len();
+        Document {
+            format: FORMAT.to_owned(),
+            target: self.columns.target.clone(),
+            champion: found.variants[chosen].0.clone(),
+            champion_metric: params.champion.clone(),
+            confidence: how.level,
+            resamples: how.resamples as u64,
+            variants: found.variants.iter().enumerate().map(of).collect(),
+            baselines: document::Baselines {
+                learned_on: self.learned_on().to_owned(),
+                value: found.baselines.value,
+                mean: Variant::of(&found.baselines.mean, None, &intervals[n_variants]),
+                feature: rule.map(|(feature, _)| feature.clone()),
+                one_feature: rule.map(|(_, e)| Variant::of(e, None, &intervals[n_variants + 1])),
+                above_one_feature: found.above.clone(),
+            },
+            gates: Vec::new(),
+        }
+    }
+
+    /// What the chosen one looks at, on the rows of test.
+    fn look(
+        &self,
+        params: &Params,
+        chosen: usize,
+        seed_of: &dyn Fn(&str) -> [u8; 32],
+    ) -> anyhow::Result<looks::Document> {
+        let Candidate { name, model, .. } = &self.models[chosen];
+        let rows = (&self.tables[1], self.sides[1].targets());
+        let effort = effort(&params.importance, &params.partial_dependence);
+        looks::look(name, model, rows, &effort, seed_of).map_err(anyhow::Error::msg)
     }
 }
 
@@ -153,14 +227,12 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let params: Params = context.params()?;
     let metric = RegressionMetric::of_name(&params.champion).context("no such metric")?;
     let inputs = Inputs::read(context, &params)?;
-    let (variants, baseline) = inputs.evaluate()?;
-    let how = params.how_sure();
-    let all: Vec<&Evaluated> = variants.iter().map(|(_, e)| e).chain([&baseline]).collect();
-    let intervals = measure(&inputs.sides[1], &all, &how, &|label| context.seed(label));
-    let chosen = champion(&variants, metric).map_err(anyhow::Error::msg)?;
-    let gates = judge(&params.gates, &variants, chosen, params.segments.min_rows)
+    let seed_of = |label: &str| context.seed(label);
+    let found = inputs.find(&params.how_sure(), &seed_of)?;
+    let chosen = champion(&found.variants, metric).map_err(anyhow::Error::msg)?;
+    let gates = judge(&params.gates, &found.variants, chosen, params.segments.min_rows)
         .map_err(anyhow::Error::msg)?;
-    tell(context, &variants, &baseline, chosen, metric);
+    tell(context, &found, chosen, metric);
     let failed: Vec<String> =
         gates.iter().filter(|gate| !gate.holds).map(|gate| gate.told()).collect();
     for gate in gates.iter().filter(|gate| !gate.judged) {
@@ -170,47 +242,25 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
         let n_held = gates.len() - failed.len();
         context.remark(format!("{n_held} of {} gates hold", gates.len()));
     }
-    let of = |(i, (name, evaluated)): (usize, &(String, Evaluated))| {
-        let learner = inputs.models[i].model.learner();
-        (name.clone(), Variant::of(evaluated, Some(learner), &intervals[i]))
-    };
-    let (target, best) = (&inputs.columns.target, &variants[chosen].0);
-    let metrics = Document {
-        format: FORMAT,
-        target: target.clone(),
-        champion: best.clone(),
-        champion_metric: metric.name().to_owned(),
-        confidence: how.level,
-        resamples: how.resamples as u64,
-        variants: variants.iter().enumerate().map(of).collect(),
-        baselines: Baselines {
-            learned_on: inputs.learned_on.to_owned(),
-            value: inputs.mean,
-            mean: Variant::of(&baseline, None, &intervals[variants.len()]),
-        },
-        gates,
-    };
-    let of = |(name, e): &(String, Evaluated)| (name.clone(), curves(&inputs.sides, e));
-    let plots = CurvesDocument {
-        format: CURVES_FORMAT,
-        target: target.clone(),
-        champion: best.clone(),
-        variants: variants.iter().map(of).collect(),
+    let importance = inputs.look(&params, chosen, &seed_of)?;
+    leaderboard::importance_line(&importance).into_iter().for_each(|line| context.remark(line));
+    let metrics = Document { gates, ..inputs.document(&params, &found, chosen) };
+    let of = |(name, e): &(String, Evaluated)| (name.clone(), curves::curves(&inputs.sides, e));
+    let plots = curves::Document {
+        format: curves::FORMAT,
+        target: inputs.columns.target.clone(),
+        champion: found.variants[chosen].0.clone(),
+        variants: found.variants.iter().map(of).collect(),
     };
     context.write("metrics", &json::to_bytes(&metrics)?)?;
     context.write("curves", &json::to_bytes(&plots)?)?;
+    context.write("importance", &json::to_bytes(&importance)?)?;
     context.write("champion", &inputs.models[chosen].bytes)?;
     if failed.is_empty() { Ok(()) } else { Err(GateFailed(failed).into()) }
 }
 
 /// Lines for people, and the metrics that runs are compared by.
-fn tell(
-    context: &Context<'_>,
-    variants: &[(String, Evaluated)],
-    baseline: &Evaluated,
-    chosen: usize,
-    metric: RegressionMetric,
-) {
+fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: RegressionMetric) {
     let shown = |evaluated: &Evaluated| {
         let values = &evaluated.on(Side::Test)[OVERALL].1;
         let show = |metric: &RegressionMetric| {
@@ -219,16 +269,22 @@ fn tell(
         };
         RegressionMetric::ALL.iter().map(show).collect::<Vec<_>>().join(", ")
     };
+    let Found { variants, baselines, .. } = found;
     for (name, evaluated) in variants {
         context.remark(format!("{name} on test: {}", shown(evaluated)));
     }
-    context.remark(format!("(mean) on test: {}", shown(baseline)));
+    context.remark(format!("(mean) on test: {}", shown(&baselines.mean)));
+    context.remark(match &baselines.one_feature {
+        Ok((feature, rule)) => format!("({feature} alone) on test: {}", shown(rule)),
+        Err(why) => format!("no rule of one feature: {why}"),
+    });
     let (name, best) = &variants[chosen];
     context.remark(format!("champion: {name}, by {} on validation", metric.name()));
     let rmse = |of: &Evaluated| of.on(Side::Test)[OVERALL].1[&RegressionMetric::Rmse].ok();
-    if rmse(best) >= rmse(baseline) {
+    if rmse(best) >= rmse(&baselines.mean) {
         context.remark(format!("warning: {name} is no better on test than the mean of the target"));
     }
+    warnings(found).into_iter().for_each(|warning| context.remark(warning));
     let named = variants.iter().map(|(name, e)| (name.as_str(), e));
     for (name, evaluated) in named.chain([(CHAMPION, best)]) {
         for (segment, (_, values)) in evaluated.on(Side::Test) {
@@ -242,4 +298,21 @@ fn tell(
             }
         }
     }
+}
+
+/// Which variants are not clearly better than one feature alone: those whose difference may as well
+/// be none.
+fn warnings(found: &Found) -> Vec<String> {
+    let Ok((feature, _)) = &found.baselines.one_feature else { return Vec::new() };
+    let warning = |(variant, difference): (&String, &Difference)| {
+        let Difference { value, interval } = difference;
+        let (value, [low, high]) = ((*value)?, (*interval)?);
+        (low <= 0.0).then(|| {
+            format!(
+                "warning: {variant} is not clearly better than `{feature}` alone: r2 {value:+.4} \
+                 on test [{low:+.3}, {high:+.3}]"
+            )
+        })
+    };
+    found.above.iter().filter_map(warning).collect()
 }

@@ -79,7 +79,7 @@ pub struct OneFeature {
 
 /// How values are told apart. A missing value is always in the first bin.
 #[derive(Clone, Debug, PartialEq)]
-enum Bins {
+pub(super) enum Bins {
     /// The lower ends of all bins but the lowest, ascending.
     Numbers(Vec<f64>),
     /// The bins of texts; all others are in the second bin.
@@ -123,7 +123,7 @@ impl OneFeature {
     }
 
     fn of(column: &Column, labels: &[bool]) -> OneFeature {
-        let bins = if column.ty() == ColumnType::Text { texts(column) } else { numbers(column) };
+        let bins = Bins::of_column(column);
         let mut counts = vec![(0_u64, 0_u64); bins.count()];
         for (row, label) in labels.iter().enumerate() {
             let (n, positives) = &mut counts[bins.of(column, row)];
@@ -143,14 +143,21 @@ impl OneFeature {
 }
 
 impl Bins {
-    fn count(&self) -> usize {
+    /// The bins of a column's values.
+    pub(super) fn of_column(column: &Column) -> Bins {
+        if column.ty() == ColumnType::Text { texts(column) } else { numbers(column) }
+    }
+
+    /// How many there are, that of missing values among them.
+    pub(super) fn count(&self) -> usize {
         match self {
             Bins::Numbers(edges) => edges.len() + 2,
             Bins::Texts(values) => values.len() + 2,
         }
     }
 
-    fn of(&self, column: &Column, row: usize) -> usize {
+    /// The bin of a row's value.
+    pub(super) fn of(&self, column: &Column, row: usize) -> usize {
         match self {
             Bins::Numbers(edges) => column
                 .number(row)

@@ -10,8 +10,8 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::subject::Subject;
 use crate::ml::learn::Explanation;
-use crate::ml::model::Model;
 use crate::ml::table::Table;
 
 /// What features add, over some rows.
@@ -19,7 +19,8 @@ use crate::ml::table::Table;
 pub struct Contributions {
     /// How many rows were explained.
     pub rows: usize,
-    /// `probability` for trees that are averaged, else `log_odds`: what is added up.
+    /// What is added up: of a regression the `target` itself, of classes `probability` for trees
+    /// that are averaged and `log_odds` for all others.
     pub unit: &'static str,
     /// What the model answers without any feature; `None` when there was no row.
     pub base: Option<f64>,
@@ -35,8 +36,8 @@ pub struct Contribution {
     /// The mean of the size of what it adds.
     pub mean: f64,
     /// Pearson's correlation of its number and what it adds, in the rows where it is not missing:
-    /// above 0 when larger numbers push towards the positive class; `None` where one of the two is
-    /// the same in all of them.
+    /// above 0 when larger numbers push towards the positive class, or a larger number; `None`
+    /// where one of the two is the same in all of them.
     pub direction: Option<f64>,
 }
 
@@ -44,7 +45,7 @@ pub struct Contribution {
 ///
 /// # Errors
 /// When the table lacks a feature, or the trees do not tell how many rows reached their nodes.
-pub fn sum_up(model: &Model, table: &Table) -> Result<Contributions, String> {
+pub fn sum_up<S: Subject>(model: &S, table: &Table) -> Result<Contributions, String> {
     let rows = model.encoded(table).map_err(|error| error.to_string())?;
     let explained: Vec<Explanation> = rows
         .par_iter()
@@ -66,7 +67,7 @@ pub fn sum_up(model: &Model, table: &Table) -> Result<Contributions, String> {
     features.sort_by(|a, b| b.mean.total_cmp(&a.mean));
     Ok(Contributions {
         rows: rows.len(),
-        unit: if model.predictor().averages() { "probability" } else { "log_odds" },
+        unit: model.unit(),
         base: explained.first().map(|explanation| explanation.base),
         features,
     })

@@ -1,12 +1,13 @@
-//! What a model looks at: how much worse it ranks when a column is shuffled, and what it answers
-//! as a column changes.
+//! What a model looks at: how much worse it gets when a column is shuffled, and what it answers as
+//! a column changes.
 //!
 //! Permutation importance (Breiman 2001, "Random forests"; names and the standard deviation as in
-//! scikit-learn's `permutation_importance`): the area under the ROC curve on test rows less that
-//! after one column was shuffled. Of two columns that say the same either looks unimportant, as
-//! the other is still there. Partial dependence (Friedman 2001, "Greedy function approximation"):
-//! the mean probability when every row has the same value of a column, all else as it was. Both
-//! describe the model and not the world. Knows no file and no stage.
+//! scikit-learn's `permutation_importance`): how good answers are on test rows (of classes the area
+//! under the ROC curve, of a regression R2) less that after one column was shuffled. Of two columns
+//! that say the same either looks unimportant, as the other is still there. Partial dependence
+//! (Friedman 2001, "Greedy function approximation"): the mean answer when every row has the same
+//! value of a column, all else as it was. Both describe the model and not the world. Knows no file,
+//! no stage and, but through `Subject`, no task.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +15,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Rows;
 use super::contributions::{Contributions, sum_up};
-use crate::ml::metrics::Curve;
-use crate::ml::model::{FeatureKind, Model, ModelFeature};
+use super::subject::{Quality, Subject};
+use crate::ml::model::{FeatureKind, ModelFeature};
 use crate::ml::random::Random;
 use crate::ml::table::{Column, Table};
-
-/// The format of `importance.json`.
-pub const FORMAT: &str = "pipeline.importance/1";
 
 /// How closely one looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub struct Effort {
     pub max_rows: usize,
     /// The most values of a column that are tried, at least 2.
     pub grid: usize,
-    /// The most rows that the mean probability is of; of more, those at equal steps.
+    /// The most rows that the mean answer is of; of more, those at equal steps.
     pub grid_rows: usize,
     /// The most rows whose answers are taken apart; of more, those at equal steps.
     pub contribution_rows: usize,
@@ -42,15 +39,16 @@ pub struct Effort {
 /// `importance.json`: what a model looks at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Document {
-    /// `FORMAT`.
+    /// That of the model's task.
     pub format: &'static str,
     /// The variant.
     pub variant: String,
     /// How many test rows were shuffled.
     pub rows: usize,
-    /// The area under the ROC curve on those rows as they are; `None` when they are of one class.
-    pub roc_auc: Option<f64>,
-    /// The features, the most important first; none when there is no area.
+    /// How good the answers are on those rows as they are.
+    #[serde(flatten)]
+    pub quality: Quality,
+    /// The features, the most important first; none when that is undefined.
     pub importances: Vec<Importance>,
     /// How many test rows the partial dependence is the mean of.
     pub partial_dependence_rows: usize,
@@ -68,7 +66,7 @@ pub struct Document {
 pub struct Importance {
     /// The feature.
     pub feature: String,
-    /// By how much the area under the ROC curve falls, on average; about 0 for one it ignores.
+    /// By how much the answers get worse, on average; about 0 for one it ignores.
     pub mean: f64,
     /// The standard deviation of the falls.
     pub std: f64,
@@ -84,68 +82,74 @@ pub struct Dependence {
     /// Its values: numbers ascending, at equal steps of their rank; texts by how many rows have
     /// them.
     pub values: Vec<Value>,
-    /// The mean probability of the positive class at each.
+    /// The mean answer at each: the probability of the positive class, or the number.
     pub mean: Vec<f64>,
 }
 
-/// Looks at a model on rows of test. `seed_of` yields the random bits of a label: one per feature,
-/// so that a feature that comes or goes changes no other.
+/// Looks at a model on rows of test, with what came true of each. `seed_of` yields the random bits
+/// of a label: one per feature, so that a feature that comes or goes changes no other.
 ///
 /// # Errors
 /// When the rows lack a feature of the model, or hold one of another kind.
-pub fn look(
+pub fn look<S: Subject>(
     variant: &str,
-    model: &Model,
-    rows: &Rows<'_>,
+    model: &S,
+    (table, outcomes): (&Table, &[S::Outcome]),
     effort: &Effort,
     seed_of: &dyn Fn(&str) -> [u8; 32],
 ) -> Result<Document, String> {
-    let sample = Sample::new(model, rows, effort.max_rows)?;
-    let (roc_auc, importances) = match sample.roc_auc(&sample.table)? {
-        None => (None, Vec::new()),
-        Some(whole) => (Some(whole), permute(&sample, whole, effort.repeats, seed_of)?),
+    let sampled = |most: usize| Sample::new(model, table, outcomes, most);
+    let sample = sampled(effort.max_rows)?;
+    let quality = sample.quality(&sample.table)?;
+    let importances = match quality.value() {
+        None => Vec::new(),
+        Some(whole) => permute(&sample, whole, effort.repeats, seed_of)?,
     };
-    let few = Sample::new(model, rows, effort.grid_rows)?;
-    let contributions = sum_up(model, &Sample::new(model, rows, effort.contribution_rows)?.table);
+    let few = sampled(effort.grid_rows)?;
+    let contributions = sum_up(model, &sampled(effort.contribution_rows)?.table);
     Ok(Document {
-        format: FORMAT,
+        format: S::FORMAT,
         variant: variant.to_owned(),
         rows: sample.table.rows(),
-        roc_auc,
+        quality,
         importances,
         partial_dependence_rows: few.table.rows(),
-        partial_dependence: depend(&few, rows.table, effort.grid)?,
+        partial_dependence: depend(&few, table, effort.grid)?,
         no_contributions: contributions.as_ref().err().cloned(),
         contributions: contributions.ok(),
     })
 }
 
-/// The features of some rows, with the labels.
-struct Sample<'a> {
-    model: &'a Model,
+/// The features of some rows, with what came true of each.
+struct Sample<'a, S: Subject> {
+    model: &'a S,
     table: Table,
-    labels: Vec<bool>,
+    outcomes: Vec<S::Outcome>,
 }
 
-impl<'a> Sample<'a> {
+impl<'a, S: Subject> Sample<'a, S> {
     /// All rows, or of more than `most` those at equal steps.
-    fn new(model: &'a Model, rows: &Rows<'_>, most: usize) -> Result<Sample<'a>, String> {
-        let n = rows.table.rows();
+    fn new(
+        model: &'a S,
+        table: &Table,
+        outcomes: &[S::Outcome],
+        most: usize,
+    ) -> Result<Sample<'a, S>, String> {
+        let n = table.rows();
         let chosen: Vec<usize> = (0..n.min(most)).map(|i| i * n / n.min(most)).collect();
-        let column = |name: &str| {
-            rows.table.column(name).cloned().ok_or_else(|| format!("no column `{name}`"))
-        };
+        let column =
+            |name: &str| table.column(name).cloned().ok_or_else(|| format!("no column `{name}`"));
         let columns: Result<Vec<Column>, String> =
             model.features().iter().map(|feature| column(&feature.name)).collect();
         let table = Table::new(columns?).map_err(|error| error.to_string())?;
-        Ok(Sample { model, table: table.take(&chosen), labels: rows.labels_of(&chosen) })
+        let outcomes = chosen.iter().map(|row| outcomes[*row]).collect();
+        Ok(Sample { model, table: table.take(&chosen), outcomes })
     }
 
-    /// The area under the ROC curve of the model's scores for these labels; `None` when they are of
-    /// one class.
-    fn roc_auc(&self, table: &Table) -> Result<Option<f64>, String> {
-        let scores = self.model.probabilities(table).map_err(|error| error.to_string())?;
-        Ok(Curve::new(&self.labels, &scores).roc_auc().ok())
+    /// How good the model's answers to a table are for what came true of these rows.
+    fn quality(&self, table: &Table) -> Result<Quality, String> {
+        let answers = self.model.answers(table).map_err(|error| error.to_string())?;
+        Ok(S::quality(&self.outcomes, &answers))
     }
 
     /// The table with the column at `at` taken from the rows `from` of another table.
@@ -156,8 +160,8 @@ impl<'a> Sample<'a> {
     }
 }
 
-fn permute(
-    sample: &Sample<'_>,
+fn permute<S: Subject>(
+    sample: &Sample<'_, S>,
     whole: f64,
     repeats: usize,
     seed_of: &dyn Fn(&str) -> [u8; 32],
@@ -171,8 +175,8 @@ fn permute(
         let mut order: Vec<usize> = (0..sample.table.rows()).collect();
         Random::nth(&seeds[at], repeat as u64).shuffle(&mut order);
         let column = alone(&sample.table.columns()[at])?;
-        let shuffled = sample.roc_auc(&sample.with(at, &column, &order)?)?;
-        Ok(whole - shuffled.unwrap_or(whole))
+        let shuffled = sample.quality(&sample.with(at, &column, &order)?)?;
+        Ok(whole - shuffled.value().unwrap_or(whole))
     };
     let falls: Vec<f64> = (0..tasks).into_par_iter().map(fall).collect::<Result<_, String>>()?;
     let of = |(name, falls): (&&str, &[f64])| {
@@ -188,7 +192,11 @@ fn permute(
     Ok(importances)
 }
 
-fn depend(sample: &Sample<'_>, all: &Table, most: usize) -> Result<Vec<Dependence>, String> {
+fn depend<S: Subject>(
+    sample: &Sample<'_, S>,
+    all: &Table,
+    most: usize,
+) -> Result<Vec<Dependence>, String> {
     let depend = |(at, feature): (usize, &ModelFeature)| {
         let column = all.column(&feature.name).ok_or_else(|| format!("no `{}`", feature.name))?;
         let is_text = feature.kind == FeatureKind::Categorical;
@@ -201,8 +209,8 @@ fn depend(sample: &Sample<'_>, all: &Table, most: usize) -> Result<Vec<Dependenc
         let n = sample.table.rows();
         let mean = |row: &usize| -> Result<f64, String> {
             let table = sample.with(at, &column, &vec![*row; n])?;
-            let scores = sample.model.probabilities(&table).map_err(|error| error.to_string())?;
-            Ok(scores.iter().sum::<f64>() / n as f64)
+            let answers = sample.model.answers(&table).map_err(|error| error.to_string())?;
+            Ok(answers.iter().sum::<f64>() / n as f64)
         };
         let mean = grid.par_iter().map(mean).collect::<Result<_, String>>()?;
         Ok(Dependence { feature: feature.name.clone(), values, mean })

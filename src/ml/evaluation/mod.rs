@@ -17,6 +17,8 @@ pub mod importance;
 mod reference;
 pub mod regression;
 mod segments;
+pub mod subject;
+pub mod written;
 
 use std::collections::BTreeMap;
 

@@ -1,34 +1,24 @@
 //! Evaluation of regressions: several on the same rows, overall and per segment.
 //!
 //! The champion is chosen on validation; test rows only tell how good that choice was. The mean of
-//! the target in training is scored on the same rows and never wins. Knows no files and no stages.
+//! the target in training, and a rule of one feature, are scored on the same rows and never win.
+//! `document` is what is written of it, `curves` what plots need. Knows no files and no stages.
+
+pub mod baseline;
+pub mod curves;
+pub mod document;
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
-
 use super::certainty::{Confidence, SMALL};
-use super::document::{Gate, Segment};
+use super::document::{Difference, Gate};
 use super::gates::{Bound, Which, gate};
 use super::{OVERALL, Side, best, segments};
 use crate::ml::columns::Columns;
-use crate::ml::metrics::quantile;
-use crate::ml::metrics::regression::{RegressionMetric, Residuals, Values, replicate};
-use crate::ml::metrics::{Bounded, Interval};
+use crate::ml::metrics::Bounded;
+use crate::ml::metrics::regression::{RegressionMetric, Replicates, Residuals, Values, replicate};
 use crate::ml::table::Table;
 use crate::ml::target;
-
-/// The format of the metrics of regressions.
-pub const FORMAT: &str = "pipeline.regression_metrics/1";
-/// The format of the curves of regressions.
-pub const CURVES_FORMAT: &str = "pipeline.regression_curves/1";
-
-/// The most groups of rows that predictions are compared with targets in.
-const MAX_GROUPS: usize = 20;
-/// How many equal steps of their rank residuals are told at, less one.
-const STEPS: usize = 20;
 
 /// The rows of one side, ready to be scored.
 pub struct Rows {
@@ -93,6 +83,14 @@ impl Evaluated {
     }
 }
 
+/// What is known of how sure the figures on test are.
+pub struct Certainty {
+    /// Per model, in the order given, where its metrics lie by segment.
+    pub intervals: Vec<Intervals>,
+    /// The resamples of all rows, with the models in the order given; or why there are none.
+    pub overall: Result<Replicates, &'static str>,
+}
+
 /// Where the metrics of each model on test lie. `seed_of` yields the random bits of a label: one
 /// per segment, so that a segment that comes or goes changes no other.
 pub fn measure(
@@ -100,8 +98,9 @@ pub fn measure(
     models: &[&Evaluated],
     how: &Confidence,
     seed_of: &dyn Fn(&str) -> [u8; 32],
-) -> Vec<Intervals> {
+) -> Certainty {
     let mut intervals = vec![Intervals::new(); models.len()];
+    let mut overall = Err(SMALL);
     for (segment, of_segment) in &rows.groups {
         let is_small = segment != OVERALL && of_segment.len() < how.min_rows;
         let residuals: Vec<Residuals> =
@@ -116,8 +115,33 @@ pub fn measure(
             };
             known.insert(segment.clone(), RegressionMetric::ALL.into_iter().map(of).collect());
         }
+        if segment == OVERALL {
+            overall = drawn;
+        }
     }
-    intervals
+    Certainty { intervals, overall }
+}
+
+/// By how much the R2 of each variant on test is above that of the rule of one feature, where both
+/// stand among the models that were measured: the variants first, the rule at `rule`.
+pub fn above_one_feature(
+    variants: &[(String, Evaluated)],
+    one_feature: &Evaluated,
+    certainty: &Certainty,
+    rule: usize,
+    level: f64,
+) -> BTreeMap<String, Difference> {
+    let metric = RegressionMetric::R2;
+    let of = |(i, (name, evaluated)): (usize, &(String, Evaluated))| {
+        let [own, alone] =
+            [evaluated, one_feature].map(|of| of.on(Side::Test)[OVERALL].1[&metric].ok());
+        let drawn = certainty.overall.as_ref().ok();
+        let interval = drawn.and_then(|drawn| drawn.difference(rule, i, metric, level).ok());
+        let value = own.zip(alone).map(|(own, alone)| own - alone);
+        let interval = interval.filter(|_| value.is_some()).map(|at| [at.low, at.high]);
+        (name.clone(), Difference { value, interval })
+    };
+    variants.iter().enumerate().map(of).collect()
 }
 
 /// The index of the best on validation; of equally good ones the first.
@@ -164,187 +188,4 @@ pub fn judge(
         }
     }
     Ok(gates)
-}
-
-/// A variant, or the mean, as it is written.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Variant {
-    /// The learner; the mean has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub learner: Option<String>,
-    /// The metrics on validation by segment.
-    pub validation: BTreeMap<String, Segment>,
-    /// The metrics on test by segment, with `intervals` and `no_interval`.
-    pub test: BTreeMap<String, Segment>,
-}
-
-/// What is reached without any model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Baselines {
-    /// From which rows it was learned: `train` or `validation`.
-    pub learned_on: String,
-    /// The number for all rows: the mean of the target.
-    pub value: f64,
-    /// How good that is.
-    pub mean: Variant,
-}
-
-/// The metrics of an evaluation of regressions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Document {
-    /// `FORMAT`.
-    pub format: &'static str,
-    /// The column that is predicted.
-    pub target: String,
-    /// The name of the variant that was chosen.
-    pub champion: String,
-    /// The metric by which it was chosen, on validation.
-    pub champion_metric: String,
-    /// How often an interval is to hold the truth.
-    pub confidence: f64,
-    /// How many times rows were drawn anew for the intervals.
-    pub resamples: u64,
-    /// The variants by name.
-    pub variants: BTreeMap<String, Variant>,
-    /// What is reached without any model.
-    pub baselines: Baselines,
-    /// The quality gates, in the order in which they were declared.
-    pub gates: Vec<Gate>,
-}
-
-impl Variant {
-    /// A variant to be written.
-    pub fn of(evaluated: &Evaluated, learner: Option<&str>, intervals: &Intervals) -> Variant {
-        let [validation, test] = Side::ALL.map(|side| {
-            let of = |(name, (n, values)): (&String, &(usize, Values))| {
-                let known = intervals.get(name).filter(|_| side == Side::Test);
-                (name.clone(), segment(*n, values, known))
-            };
-            evaluated.on(side).iter().map(of).collect()
-        });
-        Variant { learner: learner.map(str::to_owned), validation, test }
-    }
-}
-
-fn segment(
-    n: usize,
-    values: &Values,
-    intervals: Option<&BTreeMap<RegressionMetric, Bounded>>,
-) -> Segment {
-    let mut segment = Map::from_iter([("n".to_owned(), json!(n))]);
-    let [mut undefined, mut known, mut unknown] = [Map::new(), Map::new(), Map::new()];
-    for (metric, value) in values {
-        let name = metric.name().to_owned();
-        segment.insert(name.clone(), json!(value.ok()));
-        match (value, intervals.map(|of| of[metric])) {
-            (Err(why), _) => undefined.insert(name, json!(why)),
-            (_, Some(Ok(Interval { low, high }))) => known.insert(name, json!([low, high])),
-            (_, Some(Err(why))) => unknown.insert(name, json!(why)),
-            (_, None) => None,
-        };
-    }
-    let lists = [("undefined", undefined), ("intervals", known), ("no_interval", unknown)];
-    for (key, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
-        segment.insert(key.to_owned(), Value::Object(values));
-    }
-    segment
-}
-
-/// What plots of a regression on one side need.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Curves {
-    /// How many rows.
-    pub n: usize,
-    /// Rows in groups of about equal size by what is predicted, the lowest first.
-    pub predicted_against_actual: Vec<Group>,
-    /// Actual less predicted at equal steps of rank, from the least to the greatest.
-    pub residual_quantiles: Vec<f64>,
-}
-
-/// Some rows whose predictions are next to each other.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Group {
-    /// How many rows.
-    pub n: usize,
-    /// The mean of what is predicted.
-    pub predicted: f64,
-    /// The mean of what came true.
-    pub actual: f64,
-    /// The standard deviation of actual less predicted.
-    pub residual_std: f64,
-}
-
-/// The curves of an evaluation of regressions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CurvesDocument {
-    /// `CURVES_FORMAT`.
-    pub format: &'static str,
-    /// The column that is predicted.
-    pub target: String,
-    /// The name of the variant that was chosen.
-    pub champion: String,
-    /// By variant, then by side.
-    pub variants: BTreeMap<String, BTreeMap<&'static str, Curves>>,
-}
-
-/// The curves of a regression on both sides.
-pub fn curves(sides: &[Rows; 2], evaluated: &Evaluated) -> BTreeMap<&'static str, Curves> {
-    let of = |side: &Side| {
-        let (targets, predicted) =
-            (sides[*side as usize].targets(), &evaluated.predicted[*side as usize]);
-        (side.name(), Curves::of(targets, predicted))
-    };
-    Side::ALL.par_iter().map(of).collect()
-}
-
-impl Curves {
-    fn of(targets: &[f64], predicted: &[f64]) -> Curves {
-        let n = targets.len();
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|a, b| predicted[*a].total_cmp(&predicted[*b]));
-        let n_groups = MAX_GROUPS.min(n);
-        let group = |i: usize| {
-            let rows = &order[i * n / n_groups..(i + 1) * n / n_groups];
-            let mean = |of: &dyn Fn(usize) -> f64| {
-                let mut sum = 0.0;
-                rows.iter().for_each(|row| sum += of(*row));
-                sum / rows.len() as f64
-            };
-            let error = |row: usize| targets[row] - predicted[row];
-            let middle = mean(&error);
-            Group {
-                n: rows.len(),
-                predicted: mean(&|row| predicted[row]),
-                actual: mean(&|row| targets[row]),
-                residual_std: mean(&|row| (error(row) - middle) * (error(row) - middle)).sqrt(),
-            }
-        };
-        let mut errors = Residuals::new(targets, predicted).errors().to_vec();
-        errors.sort_unstable_by(f64::total_cmp);
-        let at = |step: usize| quantile(&errors, step as f64 / STEPS as f64);
-        Curves {
-            n,
-            predicted_against_actual: (0..n_groups).map(group).collect(),
-            residual_quantiles: if n == 0 { Vec::new() } else { (0..=STEPS).map(at).collect() },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_hold_all_rows_in_the_order_of_what_is_predicted() {
-        let targets: Vec<f64> = (0..45).map(f64::from).collect();
-        let predicted: Vec<f64> = targets.iter().map(|y| y + 1.0).collect();
-        let curves = Curves::of(&targets, &predicted);
-        let groups = &curves.predicted_against_actual;
-        assert_eq!((groups.len(), groups.iter().map(|group| group.n).sum::<usize>()), (20, 45));
-        assert!(groups.is_sorted_by(|a, b| a.predicted < b.predicted));
-        assert!(groups.iter().all(|group| group.predicted == group.actual + 1.0));
-        assert!(groups.iter().all(|group| group.residual_std == 0.0));
-        assert_eq!(curves.residual_quantiles, [-1.0; STEPS + 1]);
-        assert!(Curves::of(&[], &[]).predicted_against_actual.is_empty());
-    }
 }

@@ -201,6 +201,15 @@ impl Replicates {
     pub fn interval(&self, model: usize, metric: RegressionMetric, level: f64) -> Bounded {
         percentiles(self.values.iter().map(|models| models[model][metric as usize]), level)
     }
+
+    /// Where a metric of model `b` less that of model `a` on the same rows lies.
+    ///
+    /// # Errors
+    /// When too many resamples give no value, or all the same.
+    pub fn difference(&self, a: usize, b: usize, metric: RegressionMetric, level: f64) -> Bounded {
+        let of = |models: &[[f64; 6]]| models[b][metric as usize] - models[a][metric as usize];
+        percentiles(self.values.iter().map(|models| of(models)), level)
+    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, by_chunks, json,
+    Interaction, MAX_BYTES, ModelError, ModelFeature, PredictorDocument, by_chunks, encoded, json,
     predictor_document, read_predictor,
 };
 use crate::ml::cell::Cell;
-use crate::ml::features::Encoder;
+use crate::ml::features::{Encoder, Known};
 use crate::ml::learn::Predictor;
 use crate::ml::table::Table;
 
@@ -23,8 +23,8 @@ pub const FORMAT: &str = "pipeline.regressor/1";
 pub struct Regressor {
     learner: String,
     target: String,
-    encoder: Encoder,
-    predictor: Predictor,
+    pub(super) encoder: Encoder,
+    pub(super) predictor: Predictor,
     rows: u64,
 }
 
@@ -117,6 +117,24 @@ impl Regressor {
         self.rows
     }
 
+    /// The cells that a row needs, in their order.
+    pub fn features(&self) -> &[ModelFeature] {
+        self.encoder.features()
+    }
+
+    /// What computes the number from the encoded row.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The numbers that the predictor is given for every row of a table, in their order.
+    ///
+    /// # Errors
+    /// When the table lacks a feature or holds one of another kind.
+    pub fn encoded(&self, table: &Table) -> Result<Vec<Vec<f64>>, ModelError> {
+        encoded(&self.encoder, table)
+    }
+
     /// The names of the numbers that a row is encoded to, in their order.
     pub fn encoded_names(&self) -> Vec<String> {
         self.encoder.encoded_names()
@@ -128,6 +146,25 @@ impl Regressor {
         let mut encoded = vec![0.0; self.encoder.width()];
         self.encoder.encode(row, &mut encoded);
         self.predictor.margin(&encoded)
+    }
+
+    /// What `Encoder::encode_known` needs, of columns that list their categories or do not.
+    pub fn known<'a>(&self, listed: impl Iterator<Item = Option<&'a [String]>>) -> Known {
+        Known::new(&self.encoder, listed)
+    }
+
+    /// The same bits as `prediction`, of a row whose categories were found among those of `known`,
+    /// in a buffer that is kept between calls.
+    pub fn prediction_known(
+        &self,
+        row: &[Cell],
+        places: &[Option<u32>],
+        known: &Known,
+        scratch: &mut Vec<f64>,
+    ) -> f64 {
+        scratch.resize(self.encoder.width(), 0.0);
+        self.encoder.encode_known(row, places, known, scratch);
+        self.predictor.margin(scratch)
     }
 
     /// The number for every row of a table, in their order.

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::input::{self, InputField, InputSchema};
+use super::task::{Classifier, TaskModel};
 use super::write::Parts;
 use crate::ml::calibration::Calibration;
 use crate::ml::model::Model;
@@ -18,7 +19,7 @@ use crate::ml::schema::FieldType;
 const MAX_LISTED: usize = 12;
 
 /// The metrics that a card shows first; others follow by name.
-const LEADING: [&str; 13] = [
+const LEADING: [&str; 19] = [
     "n",
     "positives",
     "roc_auc",
@@ -32,6 +33,12 @@ const LEADING: [&str; 13] = [
     "fp",
     "fn",
     "tn",
+    "rmse",
+    "mae",
+    "r2",
+    "median_absolute_error",
+    "mape",
+    "explained_variance",
 ];
 
 /// The segment of all rows.
@@ -39,36 +46,39 @@ const OVERALL: &str = "overall";
 
 /// The text of the card.
 pub fn write(parts: &Parts<'_>, schema: &InputSchema) -> String {
-    let sections = [
-        heading(parts),
-        intended_use(parts),
-        data(parts, schema),
-        metrics(parts),
-        decision(parts),
-        limitations(parts),
-        VERIFY.to_owned(),
-    ];
+    let mut sections =
+        vec![heading(parts), intended_use(parts), data(parts, schema), metrics(parts)];
+    if let TaskModel::Classifier(classifier) = parts.model {
+        sections.push(decision(parts, classifier));
+    }
+    sections.extend([limitations(parts), verify(parts.model)]);
     sections.join("\n")
 }
 
 fn heading(parts: &Parts<'_>) -> String {
-    let (texts, model) = (parts.texts, parts.model);
-    let [negative, positive] = model.classes().each_ref().map(show);
-    let calibration = calibration(model);
-    format!(
-        "# {}\n\n{}\n\n\
-         | | |\n|---|---|\n\
-         | learner | {} |\n\
-         | predicts | `{}`: `{positive}` or `{negative}` |\n\
-         | answers with | the class, and the probability of `{positive}` |\n\
-         | features | {} |\n\
-         | calibration | {calibration} |\n",
-        texts.name,
-        texts.description,
-        model.learner(),
-        model.target(),
-        model.features().len(),
-    )
+    let (texts, learner) = (parts.texts, parts.model.learner());
+    let (target, n_features) = (parts.model.target(), parts.model.features().len());
+    let head = format!("# {}\n\n{}\n\n| | |\n|---|---|\n", texts.name, texts.description);
+    let rows = match parts.model {
+        TaskModel::Classifier(Classifier { model, .. }) => {
+            let [negative, positive] = model.classes().each_ref().map(show);
+            let calibration = calibration(model);
+            format!(
+                "| learner | {learner} |\n\
+                 | predicts | `{target}`: `{positive}` or `{negative}` |\n\
+                 | answers with | the class, and the probability of `{positive}` |\n\
+                 | features | {n_features} |\n\
+                 | calibration | {calibration} |\n"
+            )
+        }
+        TaskModel::Regressor(_) => format!(
+            "| learner | {learner} |\n\
+             | predicts | `{target}`: a number |\n\
+             | answers with | the number, in the unit of `{target}` |\n\
+             | features | {n_features} |\n"
+        ),
+    };
+    head + &rows
 }
 
 fn calibration(model: &Model) -> String {
@@ -86,12 +96,18 @@ fn intended_use(parts: &Parts<'_>) -> String {
 }
 
 fn data(parts: &Parts<'_>, schema: &InputSchema) -> String {
-    let training = parts.model.training();
+    let trained_on = match parts.model {
+        TaskModel::Classifier(Classifier { model, .. }) => {
+            let training = model.training();
+            let (rows, positives) = (training.rows, training.positives);
+            format!("{rows} rows, {positives} of them of the positive class")
+        }
+        TaskModel::Regressor(model) => format!("{} rows", model.rows()),
+    };
     let mut text = format!(
-        "## Data\n\nTrained on {} rows, {} of them of the positive class. A request is answered \
+        "## Data\n\nTrained on {trained_on}. A request is answered \
          only when every field is within what the data had:\n\n\
          | field | type | valid values | null |\n|---|---|---|---|\n",
-        training.rows, training.positives
     );
     for field in &schema.fields {
         let null = if field.nullable { "yes" } else { "no" };
@@ -138,10 +154,11 @@ fn metrics(parts: &Parts<'_>) -> String {
     names.sort_by_key(|name| {
         (LEADING.iter().position(|leading| leading == name).unwrap_or(LEADING.len()), *name)
     });
-    let mut text =
-        "## Metrics\n\nOn test rows that neither training nor the choice of the threshold \
-                    saw.\n\n"
-            .to_owned();
+    let unseen = match parts.model {
+        TaskModel::Classifier(_) => "neither training nor the choice of the threshold saw",
+        TaskModel::Regressor(_) => "training did not see",
+    };
+    let mut text = format!("## Metrics\n\nOn test rows that {unseen}.\n\n");
     let _ =
         writeln!(text, "| segment | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
     let mut segments: Vec<_> = parts.metrics.iter().collect();
@@ -169,14 +186,18 @@ fn metrics(parts: &Parts<'_>) -> String {
     text
 }
 
-fn decision(parts: &Parts<'_>) -> String {
-    let positive = show(&parts.model.classes()[1]);
+fn decision(parts: &Parts<'_>, classifier: &Classifier) -> String {
+    let Classifier { model, threshold, thresholds } = classifier;
+    let positive = show(&model.classes()[1]);
     let mut text = format!(
-        "## Decision rule\n\n`{positive}` is predicted when its probability is at least {}. The \
-         threshold was {}.\n",
-        parts.threshold, parts.threshold_rule
+        "## Decision rule\n\n`{positive}` is predicted when its probability is at least \
+         {threshold}.",
     );
-    if let Some(per_segment) = parts.thresholds {
+    if let Some(rule) = parts.threshold_rule {
+        let _ = write!(text, " The threshold was {rule}.");
+    }
+    text.push('\n');
+    if let Some(per_segment) = thresholds {
         let column = cell(&per_segment.column);
         let _ = write!(
             text,
@@ -198,12 +219,20 @@ fn limitations(parts: &Parts<'_>) -> String {
     )
 }
 
-const VERIFY: &str = "## How to verify\n\n\
-    `package.json` lists every file of this package with its blake3 digest (`b3sum *` shows them); \
-    the model version is the first 12 hex digits of the digest of `package.json` itself. \
-    `reference.json` holds rows with the exact bits of their probabilities: whatever loads this \
-    package must give the same bits, and the service does not become ready before it did. \
-    `provenance.json` tells from which data, parameters and code the model was made.\n";
+fn verify(model: &TaskModel) -> String {
+    let exact = match model {
+        TaskModel::Classifier(_) => "probabilities",
+        TaskModel::Regressor(_) => "predictions",
+    };
+    format!(
+        "## How to verify\n\n\
+         `package.json` lists every file of this package with its blake3 digest (`b3sum *` shows \
+         them); the model version is the first 12 hex digits of the digest of `package.json` \
+         itself. `reference.json` holds rows with the exact bits of their {exact}: whatever loads \
+         this package must give the same bits, and the service does not become ready before it \
+         did. `provenance.json` tells from which data, parameters and code the model was made.\n"
+    )
+}
 
 /// A number as a table shows it: counts whole, others to four places.
 fn rounded(value: &Value) -> String {

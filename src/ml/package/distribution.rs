@@ -1,5 +1,6 @@
-//! How the features and the score were distributed in rows that the model has not learnt from, in
-//! bins that are fixed with the package.
+//! How the features and the score (the probability of the positive class, or the number that a
+//! regression predicts) were distributed in rows that the model has not learnt from, in bins that
+//! are fixed with the package.
 //!
 //! What a service sees is counted in the same bins, so that how far it has moved follows from
 //! counts alone: no row has to be kept, and none is compared with another. The rows are not those
@@ -38,7 +39,7 @@ pub struct Distribution {
     pub rows: u64,
     /// Per feature, in the model's order.
     pub features: Vec<Feature>,
-    /// The probability of the positive class, which no row lacks.
+    /// The probability of the positive class, or the predicted number, which no row lacks.
     pub score: Bins,
 }
 

@@ -1,7 +1,8 @@
 //! The reference rows: a few records with the exact bits that the model gave for them.
 //!
 //! They are what "the model works" means: a model that is loaded anywhere must give the same bits
-//! again. The probability stands twice, as a decimal for people and as its 64 bits for the proof.
+//! again. The number that a prediction follows from stands twice, as a decimal for people and as
+//! its 64 bits for the proof: of classes the probability, of a regression the prediction itself.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,14 +11,17 @@ use super::input::InputSchema;
 use super::{PackageError, Prediction, REFERENCE, invalid};
 use crate::ml::cell::Cell;
 
-/// The format of `reference.json`.
+/// The format of `reference.json` with classes and their probability.
 pub const FORMAT: &str = "pipeline.reference/1";
+
+/// The format of `reference.json` with numbers.
+pub const NUMBER_FORMAT: &str = "pipeline.reference/2";
 
 /// Reference rows, in the order of the table they were taken from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// `FORMAT`.
+    /// `FORMAT` or `NUMBER_FORMAT`.
     pub format: String,
     /// The rows; at least one.
     pub rows: Vec<ReferenceRow>,
@@ -29,32 +33,34 @@ pub struct Reference {
 pub struct ReferenceRow {
     /// The record, as it would stand in a request.
     pub record: Map<String, Value>,
-    /// The predicted class.
+    /// The predicted class, or number.
     pub prediction: Value,
+    /// A number as the 16 hex digits of its bits; of classes there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_bits: Option<String>,
     /// The probability of the positive class.
-    pub probability: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// The same as the 16 hex digits of its bits.
-    pub probability_bits: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability_bits: Option<String>,
 }
 
 impl Reference {
-    /// The rows with what `predict` says of them.
+    /// The rows, at least one, with what `predict` says of them, all of one task.
     pub fn new<'m>(
         schema: &InputSchema,
         rows: &[Vec<Cell>],
         predict: impl Fn(&[Cell]) -> Prediction<'m>,
     ) -> Reference {
-        let row = |cells: &Vec<Cell>| {
-            let Prediction { class, probability } = predict(cells);
+        let predicted: Vec<Prediction<'_>> = rows.iter().map(|cells| predict(cells)).collect();
+        let format = predicted.first().map_or(FORMAT, format).to_owned();
+        let row = |(cells, prediction): (&Vec<Cell>, &Prediction<'_>)| {
             let pairs = schema.fields.iter().zip(cells);
-            ReferenceRow {
-                record: pairs.map(|(field, cell)| (field.name.clone(), field.json(cell))).collect(),
-                prediction: class.clone(),
-                probability,
-                probability_bits: bits(probability),
-            }
+            let record = pairs.map(|(field, cell)| (field.name.clone(), field.json(cell)));
+            ReferenceRow::of(record.collect(), prediction)
         };
-        Reference { format: FORMAT.to_owned(), rows: rows.iter().map(row).collect() }
+        Reference { format, rows: rows.iter().zip(&predicted).map(row).collect() }
     }
 
     /// Predicts every row anew.
@@ -66,17 +72,17 @@ impl Reference {
         schema: &InputSchema,
         predict: impl Fn(&[Cell]) -> Prediction<'m>,
     ) -> Result<(), PackageError> {
-        if self.format != FORMAT || self.rows.is_empty() {
-            return Err(invalid(REFERENCE, &format!("it has no rows of format {FORMAT}")));
+        if ![FORMAT, NUMBER_FORMAT].contains(&self.format.as_str()) || self.rows.is_empty() {
+            let flaw = format!("it has no rows of format {FORMAT} or {NUMBER_FORMAT}");
+            return Err(invalid(REFERENCE, &flaw));
         }
         for (i, row) in self.rows.iter().enumerate() {
             let no_row = || invalid(REFERENCE, &format!("row {i} is not a row of the schema"));
-            let cells = row.cells(schema).ok_or_else(no_row)?;
-            let Prediction { class, probability } = predict(&cells);
-            let is_same = bits(probability) == row.probability_bits
-                && bits(row.probability) == row.probability_bits
-                && *class == row.prediction;
-            if !is_same {
+            let prediction = predict(&row.cells(schema).ok_or_else(no_row)?);
+            if format(&prediction) != self.format {
+                return Err(invalid(REFERENCE, &"its rows are those of another task"));
+            }
+            if !row.says(&prediction) {
                 return Err(PackageError::Reference(i));
             }
         }
@@ -84,7 +90,43 @@ impl Reference {
     }
 }
 
+/// The format of rows of a prediction's task.
+fn format(prediction: &Prediction<'_>) -> &'static str {
+    match prediction {
+        Prediction::Class { .. } => FORMAT,
+        Prediction::Number(_) => NUMBER_FORMAT,
+    }
+}
+
 impl ReferenceRow {
+    fn of(record: Map<String, Value>, prediction: &Prediction<'_>) -> ReferenceRow {
+        let probability = prediction.probability();
+        let number = match prediction {
+            Prediction::Class { .. } => None,
+            Prediction::Number(number) => Some(*number),
+        };
+        ReferenceRow {
+            record,
+            prediction: prediction.value().into_owned(),
+            prediction_bits: number.map(bits),
+            probability,
+            probability_bits: probability.map(bits),
+        }
+    }
+
+    /// Whether a prediction is the row's own, and the row agrees with itself, to the bit.
+    fn says(&self, prediction: &Prediction<'_>) -> bool {
+        let again = ReferenceRow::of(self.record.clone(), prediction);
+        let decimals = |row: &ReferenceRow| match prediction {
+            Prediction::Class { .. } => (row.prediction.clone(), row.probability.map(bits)),
+            Prediction::Number(_) => (Value::Null, row.prediction.as_f64().map(bits)),
+        };
+        decimals(self) == decimals(&again)
+            && self.prediction_bits == again.prediction_bits
+            && self.probability_bits == again.probability_bits
+            && self.probability.is_some() == again.probability.is_some()
+    }
+
     fn cells(&self, schema: &InputSchema) -> Option<Vec<Cell>> {
         if self.record.len() != schema.fields.len() {
             return None;

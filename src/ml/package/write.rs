@@ -17,27 +17,21 @@ use super::files::digest_of;
 use super::input::InputSchema;
 use super::reference::Reference;
 use super::{
-    CARD, DISTRIBUTION, FORMAT, MANIFEST, MODEL, Manifest, PROVENANCE, REFERENCE, SCHEMA, Scores,
-    card, predict,
+    CARD, DISTRIBUTION, MANIFEST, MODEL, Manifest, PROVENANCE, REFERENCE, SCHEMA, Scores,
+    TaskModel, card,
 };
 use crate::ml::cell::Cell;
 use crate::ml::json;
-use crate::ml::model::Model;
-use crate::ml::per_segment::PerSegment;
 use crate::ml::schema::Schema;
 
 /// What a package is made of.
 pub struct Parts<'a> {
     /// Texts that a person wrote.
     pub texts: &'a Texts,
-    /// The model.
-    pub model: &'a Model,
-    /// From which probability on the positive class is predicted.
-    pub threshold: f64,
-    /// Where another threshold decides.
-    pub thresholds: Option<&'a PerSegment>,
-    /// How the threshold was chosen, as the rest of a sentence.
-    pub threshold_rule: &'a str,
+    /// The model, with what decides.
+    pub model: &'a TaskModel,
+    /// How the threshold was chosen, as the rest of a sentence; a number has none.
+    pub threshold_rule: Option<&'a str>,
     /// How well it did on the test rows.
     pub metrics: &'a Scores,
     /// Where those scores lie for other rows of the kind, as far as that is known.
@@ -82,9 +76,7 @@ pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Strin
     if parts.rows.is_empty() {
         return Err("there are no reference rows to prove the model by".to_owned());
     }
-    let reference = Reference::new(&schema, parts.rows, |row| {
-        predict(model, parts.threshold, parts.thresholds, row)
-    });
+    let reference = Reference::new(&schema, parts.rows, |row| model.predict(row));
     let mut files = BTreeMap::from([
         (CARD, card::write(parts, &schema).into_bytes()),
         (MODEL, model.to_bytes()),
@@ -93,19 +85,16 @@ pub fn files(parts: &Parts<'_>) -> Result<BTreeMap<&'static str, Vec<u8>>, Strin
         (SCHEMA, canonical(&schema)?),
     ]);
     if !parts.seen.is_empty() {
-        let found = Distribution::new(&schema, parts.seen, |row| model.probability(row));
+        let found = Distribution::new(&schema, parts.seen, |row| model.predict(row).score());
         files.insert(DISTRIBUTION, canonical(&found)?);
     }
     let listed = files.iter().map(|(name, bytes)| ((*name).to_owned(), digest_of(bytes)));
     let manifest = Manifest {
-        format: FORMAT.to_owned(),
         name: parts.texts.name.clone(),
         description: parts.texts.description.clone(),
         learner: model.learner().to_owned(),
         target: model.target().to_owned(),
-        classes: model.classes().clone(),
-        threshold: parts.threshold,
-        thresholds: parts.thresholds.cloned(),
+        task: model.task(),
         metrics: parts.metrics.clone(),
         files: listed.collect(),
     };

@@ -16,6 +16,7 @@ mod writer;
 use std::borrow::Cow;
 
 use crate::ml::csv;
+use crate::ml::package::Task;
 use crate::ml::results::Results;
 use crate::serve::body::PARQUET;
 use crate::serve::errors::{self, Entry, Problem};
@@ -186,12 +187,12 @@ impl Batch {
             }
         };
         self.counts.failed += u64::from(outcome.is_err());
-        let row = self.counts.records;
+        let (task, row) = (scorer.package.task(), self.counts.records);
         if let Some(results) = &mut self.results {
             let pushed = results.push(writer::line(row, &outcome), out);
             return pushed.map_err(|_| Problem::internal());
         }
-        writer::write(self.wanted.output, row, &outcome, out);
+        writer::write(self.wanted.output, task, row, &outcome, out);
         Ok(())
     }
 
@@ -202,9 +203,14 @@ impl Batch {
         }
         match self.wanted.output {
             Format::JsonLines => {}
-            Format::Csv => out.extend_from_slice(writer::CSV_HEADER.as_bytes()),
+            Format::Csv => {
+                out.extend_from_slice(writer::csv_header(scorer.package.task()).as_bytes());
+            }
             Format::Parquet => {
-                let begun = Results::begin(&scorer.package.manifest().classes);
+                let begun = match scorer.package.task() {
+                    Task::Classes(decision) => Results::of_classes(&decision.classes),
+                    Task::Number => Results::of_numbers(),
+                };
                 self.results = Some(begun.map_err(|_| Problem::internal())?);
             }
         }

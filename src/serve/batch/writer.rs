@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Format;
+use crate::ml::package::Task;
 use crate::ml::results::Line;
 use crate::serve::errors::{Entry, Problem};
 use crate::serve::scorer::Answer;
@@ -14,8 +15,13 @@ use crate::serve::scorer::Answer;
 /// The answer to a record, or why there is none.
 pub(super) type Outcome<'s> = Result<Answer<'s>, Problem>;
 
-/// The first line of answers in CSV.
-pub(super) const CSV_HEADER: &str = "row,prediction,probability,model_version,error,warning\r\n";
+/// The first line of answers in CSV: numbers have no column of probabilities.
+pub(super) fn csv_header(task: &Task) -> &'static str {
+    match task {
+        Task::Classes(_) => "row,prediction,probability,model_version,error,warning\r\n",
+        Task::Number => "row,prediction,model_version,error,warning\r\n",
+    }
+}
 
 /// The most sentences that a text of CSV joins.
 const MAX_JOINED: usize = 8;
@@ -45,7 +51,7 @@ pub(super) fn line<'a>(row: u64, outcome: &'a Outcome<'_>) -> Line<'a> {
         Ok(Answer { prediction, probability, model_version, warnings, .. }) => Line {
             row,
             prediction: Some(prediction),
-            probability: Some(*probability),
+            probability: *probability,
             model_version: Some(model_version),
             warning: joined(warnings),
             ..Line::default()
@@ -54,8 +60,14 @@ pub(super) fn line<'a>(row: u64, outcome: &'a Outcome<'_>) -> Line<'a> {
     }
 }
 
-/// Appends the line of a record; rows of Parquet are no lines.
-pub(super) fn write(format: Format, row: u64, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+/// Appends the line of a record, which a package of a task answered; rows of Parquet are no lines.
+pub(super) fn write(
+    format: Format,
+    task: &Task,
+    row: u64,
+    outcome: &Outcome<'_>,
+    out: &mut Vec<u8>,
+) {
     match (format, outcome) {
         (Format::Parquet, _) => {}
         (Format::JsonLines, Ok(answer)) => json_line(&Good { row, answer }, out),
@@ -64,15 +76,21 @@ pub(super) fn write(format: Format, row: u64, outcome: &Outcome<'_>, out: &mut V
         }
         (Format::Csv, Ok(answer)) => {
             let Answer { prediction, probability, model_version, warnings, .. } = answer;
-            let prediction = csv_value(prediction);
-            let probability = Value::from(*probability);
+            let mut prediction = csv_value(prediction);
+            if let Some(probability) = probability {
+                prediction.push_str(&format!(",{}", Value::from(*probability)));
+            }
             let warning = quoted(&joined(warnings));
-            let line = format!("{row},{prediction},{probability},{model_version},,{warning}\r\n");
+            let line = format!("{row},{prediction},{model_version},,{warning}\r\n");
             out.extend_from_slice(line.as_bytes());
         }
         (Format::Csv, Err(problem)) => {
             let error = quoted(&joined(&problem.entries));
-            out.extend_from_slice(format!("{row},,,,{error},\r\n").as_bytes());
+            let nothing = match task {
+                Task::Classes(_) => ",,,",
+                Task::Number => ",,",
+            };
+            out.extend_from_slice(format!("{row}{nothing},{error},\r\n").as_bytes());
         }
     }
 }

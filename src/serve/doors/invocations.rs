@@ -5,13 +5,15 @@
 //! `instances`, and SageMaker CSV, mostly without a header. A prediction is an object of what this
 //! model says of a row, as that of a model which returns a table; `params.predict_method` asks for
 //! the classes alone (`predict`) or for both probabilities (`predict_proba`), as scikit-learn's
-//! models are logged with.
+//! models are logged with. A regression answers with plain numbers, as scikit-learn's do behind all
+//! three, and has no probabilities to be asked for.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::frame;
+use crate::ml::package::{Prediction, Task};
 use crate::serve::batch::{self, Columns};
 use crate::serve::document;
 use crate::serve::errors::{self, Problem};
@@ -89,6 +91,7 @@ pub(crate) fn json(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem> 
         }
     };
     let method = params.or(parameters).unwrap_or_default().predict_method;
+    check_method(scorer.package.task(), method)?;
     let predictions: Result<Vec<Value>, _> =
         scorer.many(|scorer| rows.iter().map(|row| prediction(scorer, row, method)).collect());
     let body = json!({ "predictions": predictions? });
@@ -96,16 +99,29 @@ pub(crate) fn json(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem> 
 }
 
 fn prediction(scorer: Scorer<'_>, row: &Row, method: Option<Method>) -> Result<Value, Problem> {
-    let predicted = scorer.predict(row)?;
-    let (class, probability) = (predicted.class, predicted.probability);
-    Ok(match method {
-        None => json!({
+    Ok(match (scorer.predict(row)?, method) {
+        (Prediction::Class { class, probability }, None) => json!({
             "prediction": class, "probability": probability,
             "model_version": scorer.package.version(),
         }),
-        Some(Method::Predict) => class.clone(),
-        Some(Method::PredictProba) => json!([1.0 - probability, probability]),
+        (Prediction::Class { class, .. }, Some(Method::Predict)) => class.clone(),
+        (Prediction::Class { probability, .. }, Some(Method::PredictProba)) => {
+            json!([1.0 - probability, probability])
+        }
+        (Prediction::Number(number), _) => number.into(),
     })
+}
+
+/// Refuses what a task has not.
+fn check_method(task: &Task, method: Option<Method>) -> Result<(), Problem> {
+    match (task, method) {
+        (Task::Number, Some(Method::PredictProba)) => {
+            let message = "'predict_method' must be 'predict': this model predicts a number, \
+                           which has no probabilities";
+            Err(frame::shapeless(message.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The rows of a body of CSV: under a header, or in the order of the fields without one.
@@ -131,7 +147,8 @@ fn csv_rows(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<Row>, Problem> {
     check.end()
 }
 
-/// The answer to a body of CSV, as JSON, or as lines of `prediction,probability`.
+/// The answer to a body of CSV, as JSON, or as lines of `prediction,probability`, or of the number
+/// alone.
 ///
 /// # Errors
 /// What the body was refused for.
@@ -147,8 +164,11 @@ pub(crate) fn csv(scorer: Scorer<'_>, body: &[u8], as_csv: bool) -> Result<Vec<u
         let mut out = String::new();
         for row in &rows {
             let predicted = scorer.predict(row)?;
-            let class = batch::csv_value(predicted.class);
-            out.push_str(&format!("{class},{}\r\n", Value::from(predicted.probability)));
+            out.push_str(&batch::csv_value(&predicted.value()));
+            if let Some(probability) = predicted.probability() {
+                out.push_str(&format!(",{}", Value::from(probability)));
+            }
+            out.push_str("\r\n");
         }
         Ok(out.into_bytes())
     })

@@ -1,8 +1,9 @@
 //! The Open Inference Protocol V2, as KServe, Triton and MLServer speak it over HTTP with JSON.
 //!
 //! One tensor per field, of shape `[n]` or `[n, 1]`, as tabular clients send them, or one tensor
-//! `[n, fields]` of all in their order. The answer has two tensors of `[n, 1]`: `prediction` and
-//! `probability`. Tensors as raw bytes (Triton's extension) are refused in words.
+//! `[n, fields]` of all in their order. The answer has two tensors of `[n, 1]`, `prediction` and
+//! `probability`, or `prediction` alone where that is a number. Tensors as raw bytes (Triton's
+//! extension) are refused in words.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::frame::{self, shapeless};
-use crate::ml::package::Package;
+use crate::ml::package::{Package, Prediction, Task};
 use crate::ml::schema::FieldType;
 use crate::serve::document;
 use crate::serve::errors::{self, Problem};
@@ -70,14 +71,13 @@ pub(crate) fn model(package: &Package) -> Value {
         json!({ "name": name, "datatype": datatype, "shape": shape })
     };
     let fields = package.schema().fields.iter();
+    let outputs = outputs(package.task()).into_iter();
     json!({
         "name": package.manifest().name,
         "versions": [package.version()],
         "platform": "pipeline",
         "inputs": fields.map(|f| tensor(&f.name, datatype(f.ty))).collect::<Vec<_>>(),
-        "outputs": [
-            tensor("prediction", class_datatype(package)), tensor("probability", "FP64"),
-        ],
+        "outputs": outputs.map(|(name, datatype)| tensor(name, datatype)).collect::<Vec<_>>(),
     })
 }
 
@@ -91,9 +91,19 @@ pub(crate) fn datatype(ty: FieldType) -> &'static str {
     }
 }
 
+/// The tensors that are answered, by name, with their datatypes.
+pub(crate) fn outputs(task: &Task) -> Vec<(&'static str, &'static str)> {
+    match task {
+        Task::Classes(decision) => {
+            vec![("prediction", class_datatype(&decision.classes)), ("probability", "FP64")]
+        }
+        Task::Number => vec![("prediction", "FP64")],
+    }
+}
+
 /// The datatype of the predicted classes.
-fn class_datatype(package: &Package) -> &'static str {
-    match &package.manifest().classes {
+fn class_datatype(classes: &[Value]) -> &'static str {
+    match classes {
         classes if classes.iter().all(Value::is_boolean) => "BOOL",
         classes if classes.iter().all(Value::is_i64) => "INT64",
         classes if classes.iter().all(Value::is_number) => "FP64",
@@ -115,44 +125,46 @@ pub(crate) fn infer(scorer: Scorer<'_>, body: &[u8]) -> Result<Vec<u8>, Problem>
     }
     let rows = rows(scorer, &request.inputs)?;
     let wanted = request.outputs.unwrap_or_default();
-    let known = ["prediction", "probability"];
+    let package = scorer.package;
+    let outputs = outputs(package.task());
+    let known: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = wanted.iter().find(|output| !known.contains(&output.name.as_str())) {
         let name = errors::clip(&unknown.name);
         return Err(shapeless(format!("there is no output '{name}'; there are {known:?}")));
     }
-    let (mut classes, mut probabilities) = (Vec::new(), Vec::new());
-    scorer.many(|scorer| {
-        for row in &rows {
-            let predicted = scorer.predict(row)?;
-            classes.push(match predicted.class {
-                Value::String(_) | Value::Bool(_) | Value::Number(_) => predicted.class.clone(),
-                other => Value::from(other.to_string()),
-            });
-            probabilities.push(Value::from(predicted.probability));
-        }
-        Ok(())
+    // As values, because nothing of what is shared while they are many outlives that.
+    let predicted: Vec<(Value, Option<f64>)> = scorer.many(|scorer| {
+        let said = |row| scorer.predict(row).map(|said| (scalar(&said), said.probability()));
+        rows.iter().map(said).collect::<Result<_, _>>()
     })?;
-    let package = scorer.package;
-    let tensor = |name: &str, datatype: &str, data: Vec<Value>| {
-        let shape = [rows.len(), 1];
+    let tensor = |(name, datatype): &(&str, &str)| {
+        let value = |(said, probability): &(Value, Option<f64>)| match *name {
+            "probability" => (*probability).into(),
+            _ => said.clone(),
+        };
+        let (shape, data) = ([rows.len(), 1], predicted.iter().map(value).collect::<Vec<Value>>());
         json!({ "name": name, "datatype": datatype, "shape": shape, "data": data })
     };
-    let outputs = [
-        tensor("prediction", class_datatype(package), classes),
-        tensor("probability", "FP64", probabilities),
-    ];
-    let is_wanted = |output: &Value| {
-        wanted.is_empty() || wanted.iter().any(|wanted| output["name"] == wanted.name.as_str())
+    let is_wanted = |(name, _): &&(&str, &str)| {
+        wanted.is_empty() || wanted.iter().any(|wanted| wanted.name == *name)
     };
     let mut answer = json!({
         "model_name": package.manifest().name,
         "model_version": package.version(),
-        "outputs": outputs.into_iter().filter(is_wanted).collect::<Vec<_>>(),
+        "outputs": outputs.iter().filter(is_wanted).map(tensor).collect::<Vec<_>>(),
     });
     if let Some(id) = request.id {
         answer["id"] = id.into();
     }
     serde_json::to_vec(&answer).map_err(|_| Problem::internal())
+}
+
+/// What is predicted, as a tensor may hold it.
+fn scalar(prediction: &Prediction<'_>) -> Value {
+    match prediction.value().into_owned() {
+        scalar @ (Value::String(_) | Value::Bool(_) | Value::Number(_)) => scalar,
+        other => Value::from(other.to_string()),
+    }
 }
 
 /// The rows of tensors.

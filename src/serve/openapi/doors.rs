@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{got, ok, probe, reference};
-use crate::ml::package::Package;
+use crate::ml::package::{Package, Task};
 use crate::serve::doors::v2;
 use crate::serve::state::Options;
 
@@ -96,7 +96,10 @@ fn refusable(ok_schema: Value, error: Value) -> Value {
 
 fn invocations(package: &Package, id: &str) -> Value {
     let records = json!({ "type": "array", "items": reference("Record") });
-    let method = json!({ "enum": ["predict", "predict_proba"] });
+    let method = match package.task() {
+        Task::Classes(_) => json!({ "enum": ["predict", "predict_proba"] }),
+        Task::Number => json!({ "enum": ["predict"] }),
+    };
     let params = json!({
         "type": "object", "additionalProperties": false,
         "properties": { "predict_method": method },
@@ -118,7 +121,11 @@ fn invocations(package: &Package, id: &str) -> Value {
     let error = closed(json!({
         "error_code": { "type": "string" }, "message": { "type": "string" },
     }));
-    let answer = closed(json!({ "predictions": { "type": "array" } }));
+    let predictions = match package.task() {
+        Task::Classes(_) => json!({ "type": "array" }),
+        Task::Number => json!({ "type": "array", "items": { "type": "number" } }),
+    };
+    let answer = closed(json!({ "predictions": predictions }));
     let mut responses = refusable(answer, error);
     // To CSV alone, where `Accept` prefers it.
     responses["200"]["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
@@ -161,10 +168,11 @@ fn infer(package: &Package, id: &str) -> Value {
             "data": { "type": "array" },
         },
     });
+    let outputs: Vec<_> = v2::outputs(package.task()).into_iter().map(|(name, _)| name).collect();
     let output = json!({
         "type": "object", "additionalProperties": false, "required": ["name"],
         "properties": {
-            "name": { "enum": ["prediction", "probability"] },
+            "name": { "enum": outputs },
             "parameters": { "type": "object" },
         },
     });

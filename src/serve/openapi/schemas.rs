@@ -6,8 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{reference, shadow};
-use crate::ml::package::Package;
 use crate::ml::package::input::{self, InputField};
+use crate::ml::package::manifest::Decision;
+use crate::ml::package::{Package, Task};
 use crate::ml::schema::FieldType;
 use crate::serve::policy::{Extra, Policy, Range};
 
@@ -28,8 +29,8 @@ pub(super) fn all(package: &Package, policy: Policy, is_keyed: bool) -> Value {
             "required": required,
             "properties": properties,
         },
-        "Prediction": prediction(package, &version),
-        "Explanation": explanation(),
+        "Prediction": prediction(package.task(), &version),
+        "Explanation": explanation(package.task()),
         "Entry": entry(),
         "Problem": problem(&version),
         "ProblemDetails": details(&version),
@@ -103,39 +104,39 @@ fn drift(version: &Value) -> Value {
     })
 }
 
-fn prediction(package: &Package, version: &Value) -> Value {
-    json!({
+fn prediction(task: &Task, version: &Value) -> Value {
+    let mut answer = json!({
         "type": "object",
         "additionalProperties": false,
-        "required": ["prediction", "probability", "model_version"],
+        "required": ["prediction", "model_version"],
         "properties": {
-            "prediction": { "enum": package.manifest().classes },
-            "probability": {
-                "type": "number", "minimum": 0, "maximum": 1,
-                "description": "Of the positive class",
-            },
             "model_version": version,
             "explanation": reference("Explanation"),
             "warnings": { "type": "array", "items": reference("Entry") },
             "warnings_omitted": { "type": "integer", "minimum": 1 },
         },
-    })
+    });
+    match task {
+        Task::Classes(Decision { classes, .. }) => {
+            answer["required"] = json!(["prediction", "probability", "model_version"]);
+            answer["properties"]["prediction"] = json!({ "enum": classes });
+            answer["properties"]["probability"] = json!({
+                "type": "number", "minimum": 0, "maximum": 1,
+                "description": "Of the positive class",
+            });
+        }
+        Task::Number => answer["properties"]["prediction"] = json!({ "type": "number" }),
+    }
+    answer
 }
 
-fn explanation() -> Value {
-    json!({
+fn explanation(task: &Task) -> Value {
+    let mut explanation = json!({
         "type": "object",
         "additionalProperties": false,
-        "required": ["scale", "calibrated", "base", "contributions"],
+        "required": ["scale", "base", "contributions"],
         "properties": {
-            "scale": {
-                "enum": ["log_odds", "probability"],
-                "description": "What `base` and all contributions add up to",
-            },
-            "calibrated": {
-                "type": "boolean",
-                "description": "Whether the probability is calibrated after this",
-            },
+            "scale": { "description": "What `base` and all contributions add up to" },
             "base": { "type": "number" },
             "contributions": { "type": "array", "items": {
                 "type": "object",
@@ -147,7 +148,19 @@ fn explanation() -> Value {
                 },
             }},
         },
-    })
+    });
+    match task {
+        Task::Classes(_) => {
+            explanation["required"] = json!(["scale", "calibrated", "base", "contributions"]);
+            explanation["properties"]["scale"]["enum"] = json!(["log_odds", "probability"]);
+            explanation["properties"]["calibrated"] = json!({
+                "type": "boolean",
+                "description": "Whether the probability is calibrated after this",
+            });
+        }
+        Task::Number => explanation["properties"]["scale"]["enum"] = json!(["target"]),
+    }
+    explanation
 }
 
 fn entry() -> Value {

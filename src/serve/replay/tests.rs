@@ -29,7 +29,7 @@ fn loaded(dir: TempDir) -> Package {
 fn probability(package: &Package, input: &str) -> f64 {
     let validator = Validator::new(package.schema(), warn());
     let Ok(Rows::One(row)) = validator.read(input.as_bytes()) else { panic!("{input}") };
-    package.predict(&row.cells).probability
+    package.predict(&row.cells).score()
 }
 
 fn warn() -> Policy {

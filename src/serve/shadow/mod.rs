@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::ml::package::{Package, Prediction};
+use crate::ml::package::{Package, Prediction, Task};
 use crate::serve::follow::{Failure, Follow, Found, Look, Place, Source};
 use crate::serve::policy::Policy;
 use crate::serve::validation::Row;
@@ -41,6 +41,9 @@ use queue::Queue;
 
 pub use journal::Kept;
 pub use summary::{Summary, summaries};
+
+/// Why a package of a number is not compared.
+const NO_NUMBERS: &str = "it predicts a number, and packages are compared by their classes";
 
 /// The word for the version in use where there is none.
 pub const NONE: &str = "none";
@@ -135,10 +138,11 @@ impl Shadow {
     }
 
     /// A package is about to answer: the way by which its rows come here.
-    pub(crate) fn beside(&self, package: &Package) -> Tap {
-        let champion = Arc::new(Champion::new(package));
+    /// None when it predicts a number.
+    pub(crate) fn beside(&self, package: &Package) -> Option<Tap> {
+        let champion = Arc::new(Champion::new(package)?);
         self.0.place.pairs.crown(Arc::clone(&champion));
-        Tap { shadow: self.clone(), champion }
+        Some(Tap { shadow: self.clone(), champion })
     }
 
     /// Why the challenger that is wanted is not the one that scores, if it is not.
@@ -178,12 +182,20 @@ impl Place for Ring {
         challenger.map_or_else(|| NONE.to_owned(), |of| of.version().to_owned())
     }
 
+    fn fits(&self, package: &Package) -> Result<(), String> {
+        match package.task() {
+            Task::Classes(_) => Ok(()),
+            Task::Number => Err(NO_NUMBERS.to_owned()),
+        }
+    }
+
     fn take(&self, package: Package, _: PathBuf) -> Found {
         let (from, to) = (self.version(), package.version().to_owned());
         if from == to {
             return Found::Same;
         }
-        self.pairs.challenge(Challenger::new(package, self.policy));
+        let Some(challenger) = Challenger::new(package, self.policy) else { return Found::Same };
+        self.pairs.challenge(challenger);
         self.done.fetch_add(1, Ordering::Relaxed);
         Found::Swapped { from, to }
     }
@@ -204,6 +216,7 @@ impl Tap {
     /// a copy of the row and nothing that it could wait for.
     pub(crate) fn offer(&self, row: &Row, prediction: &Prediction<'_>, request_id: &str) {
         let Inner { place, queue, .. } = &*self.shadow.0;
+        let Prediction::Class { class, probability } = *prediction else { return };
         let Some(pair) = place.pairs.of(&self.champion) else { return };
         let is_taken = queue.offer(|| {
             let mut cells = row.cells.clone();
@@ -213,8 +226,8 @@ impl Tap {
             Offer {
                 pair: Arc::clone(&pair),
                 cells,
-                is_positive: *prediction.class == self.champion.classes[1],
-                probability: prediction.probability,
+                is_positive: *class == self.champion.classes[1],
+                probability,
                 request_id: request_id.to_owned(),
             }
         });

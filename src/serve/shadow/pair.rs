@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::tally::{Scores, Tally, Verdict};
 use crate::ml::cell::Cell;
 use crate::ml::package::input::InputField;
-use crate::ml::package::{Package, kind_of};
+use crate::ml::package::{Package, Prediction, kind_of};
 use crate::serve::errors::{Entry, Loc, Problem};
 use crate::serve::policy::Policy;
 use crate::serve::validation::{Rows, Validator};
@@ -31,14 +31,14 @@ pub(crate) struct Champion {
 }
 
 impl Champion {
-    /// Of a package that answers.
-    pub(crate) fn new(package: &Package) -> Champion {
-        Champion {
+    /// Of a package of classes that answers.
+    pub(crate) fn new(package: &Package) -> Option<Champion> {
+        Some(Champion {
             version: package.version().to_owned(),
-            classes: package.model().classes().clone(),
+            classes: package.task().decision()?.classes.clone(),
             target: package.manifest().target.clone(),
             fields: package.schema().fields.clone(),
-        }
+        })
     }
 }
 
@@ -47,14 +47,17 @@ pub(crate) struct Challenger {
     pub(crate) package: Package,
     /// Since when it does.
     pub(crate) since: SystemTime,
+    /// The negative and the positive class.
+    classes: [Value; 2],
     validator: Validator,
 }
 
 impl Challenger {
-    /// Of a package that was loaded, and so proved; the policy is that of the service.
-    pub(crate) fn new(package: Package, policy: Policy) -> Challenger {
+    /// Of a package of classes that was loaded, and so proved; the policy is that of the service.
+    pub(crate) fn new(package: Package, policy: Policy) -> Option<Challenger> {
         let (validator, since) = (Validator::new(package.schema(), policy), SystemTime::now());
-        Challenger { package, since, validator }
+        let classes = package.task().decision()?.classes.clone();
+        Some(Challenger { package, since, classes, validator })
     }
 
     /// The model version.
@@ -101,7 +104,7 @@ impl Pair {
         let mut told = Vec::new();
         if manifest.target != champion.target {
             told.push(format!("it predicts '{}' and not '{}'", manifest.target, champion.target));
-        } else if manifest.classes != champion.classes {
+        } else if self.challenger.classes != champion.classes {
             told.push("it has other classes, of which the second is taken for positive".to_owned());
         }
         for (field, place) in self.challenger.validator.fields().iter().zip(&self.places) {
@@ -127,28 +130,29 @@ impl Pair {
 
     /// What the challenger makes of a row.
     pub(crate) fn judge(&self, offer: &Offer) -> Verdict {
-        let Challenger { package, validator, .. } = &*self.challenger;
+        let Challenger { package, classes, validator, .. } = &*self.challenger;
         let row = match validator.read(self.record(&offer.cells).to_string().as_bytes()) {
             Ok(Rows::One(row)) => row,
             // What was written is one record.
             Ok(Rows::Many(_)) => return Verdict::Failed,
             Err(problem) => return Verdict::Refused(reasons(&problem)),
         };
-        let prediction = package.predict(&row.cells);
-        if !prediction.probability.is_finite() {
+        let Prediction::Class { class, probability } = package.predict(&row.cells) else {
+            return Verdict::Failed;
+        };
+        if !probability.is_finite() {
             return Verdict::Failed;
         }
-        let is_positive = *prediction.class == package.model().classes()[1];
+        let is_positive = *class == classes[1];
         Verdict::Compared(Scores {
             is_positive: [offer.is_positive, is_positive],
-            probability: [offer.probability, prediction.probability],
+            probability: [offer.probability, probability],
         })
     }
 
     /// The class of a side, the champion's at 0, as its package names it.
     pub(crate) fn class(&self, side: usize, is_positive: bool) -> &Value {
-        let of_challenger = self.challenger.package.model().classes();
-        let classes = [&self.champion.classes, of_challenger][side];
+        let classes = [&self.champion.classes, &self.challenger.classes][side];
         &classes[usize::from(is_positive)]
     }
 }
@@ -172,9 +176,9 @@ mod tests {
 
     fn pair(change: impl Fn(&mut Champion)) -> Pair {
         let load = || Package::load(small_package().path()).unwrap();
-        let mut champion = Champion::new(&load());
+        let mut champion = Champion::new(&load()).unwrap();
         change(&mut champion);
-        let challenger = Challenger::new(load(), Policy::default());
+        let challenger = Challenger::new(load(), Policy::default()).unwrap();
         Pair::new(Arc::new(champion), Arc::new(challenger), Arc::new(Tally::new("a", "b")))
     }
 

@@ -122,11 +122,11 @@ mod tests {
     }
 
     fn champion(intercept: f64) -> Arc<Champion> {
-        Arc::new(Champion::new(&package(intercept)))
+        Arc::new(Champion::new(&package(intercept)).unwrap())
     }
 
     fn challenger(intercept: f64) -> Challenger {
-        Challenger::new(package(intercept), Policy::default())
+        Challenger::new(package(intercept), Policy::default()).unwrap()
     }
 
     #[test]

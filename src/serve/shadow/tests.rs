@@ -157,7 +157,7 @@ fn expected(intercept: f64) -> (f64, bool) {
         panic!("one record is one row")
     };
     let said = package.predict(&row.cells);
-    (said.probability, *said.class == json!(true))
+    (said.score(), *said.value() == json!(true))
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod drift;
 mod explain;
 mod fuzz;
 mod hostile;
+mod numbers;
 mod policy;
 mod predictions;
 mod routes;

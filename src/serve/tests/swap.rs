@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use super::{GOOD, Service, json_of};
 use crate::ml::package::Package;
-use crate::ml::package::tests::{small_files_of, small_package, small_package_of};
+use crate::ml::package::tests::{
+    small_files_of, small_number_package, small_package, small_package_of,
+};
 use crate::serve::follow::{Found, Look};
 use crate::serve::state::{Options, State};
 use crate::serve::{Follow, News, Source};
@@ -109,6 +111,30 @@ fn swapped(from: &str, to: &str) -> Found {
 
 fn version_of(dir: &TempDir) -> String {
     Package::load(dir.path()).unwrap().version().to_owned()
+}
+
+#[test]
+fn a_package_of_another_task_is_not_taken_up_and_health_says_why() {
+    let (classes, numbers) = (small_package(), small_number_package());
+    for (first, other, told) in [
+        (&classes, &numbers, "it predicts a number, and this service one of two classes"),
+        (&numbers, &classes, "it predicts one of two classes, and this service a number"),
+    ] {
+        let following = Following::over(first);
+        let (_, answer) = following.service.post(GOOD);
+        following.name(other.path());
+        let Found::Kept(reason) = following.look(Look::Routine) else { panic!("swapped") };
+        assert_eq!(reason, format!("{told}: start another service for it"));
+        assert_eq!(following.service.post(GOOD), (200, answer), "the answers keep their shape");
+        let (status, health) = following.health();
+        assert_eq!((status, &health["checks"]["package:swap"][0]["status"]), (200, &json!("warn")));
+        assert_eq!(health["checks"]["package:swap"][0]["output"], reason);
+        assert!(following.metrics().contains("model_swaps_total{outcome=\"failed\"} 1\n"));
+        // Another one of its own task is taken up as ever.
+        following.name(first.path());
+        assert_eq!(following.look(Look::Routine), Found::Same);
+        assert_eq!(following.health().1["checks"]["package:swap"][0]["status"], "pass");
+    }
 }
 
 #[test]

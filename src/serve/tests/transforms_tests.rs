@@ -9,6 +9,7 @@ use crate::kinds::train::transforms::{cells, deviations, fitted, model, table};
 use crate::ml::calibration::{Calibration, Method};
 use crate::ml::model::Model;
 use crate::ml::package::write::{self, Parts, Texts};
+use crate::ml::package::{Classifier, TaskModel};
 use crate::ml::schema::Schema;
 use crate::ml::table::Table;
 use crate::serve::state::Options;
@@ -45,12 +46,11 @@ fn serve(model: Model, table: &Table) -> (Service, Model) {
     let text = || "a text".to_owned();
     let texts =
         Texts { name: text(), description: text(), intended_use: text(), limitations: text() };
+    let classifier = Classifier { model: model.clone(), threshold: 0.5, thresholds: None };
     let files = write::files(&Parts {
         texts: &texts,
-        model: &model,
-        threshold: 0.5,
-        thresholds: None,
-        threshold_rule: "by hand",
+        model: &TaskModel::Classifier(classifier),
+        threshold_rule: Some("by hand"),
         metrics: &BTreeMap::new(),
         intervals: &BTreeMap::new(),
         confidence: None,

@@ -1,9 +1,19 @@
 //! Shuffled columns and tried values do what their definitions say.
 
 use super::*;
+use crate::ml::columns::Columns;
+use crate::ml::evaluation::Rows;
+use crate::ml::learn::ridge::Ridge;
+use crate::ml::metrics::Curve;
+use crate::ml::metrics::regression::{RegressionMetric, Residuals};
+use crate::ml::model::Model;
+use crate::ml::model::regressor::Regressor;
+use crate::ml::regression::{self, NumberLearner};
+use crate::ml::schema::Role;
 use crate::ml::table::Values;
 use crate::ml::training::tests::{all, columns, feature_params, learners, table};
 use crate::ml::training::train;
+use crate::ml::training::{self, Learner};
 
 const EFFORT: Effort =
     Effort { repeats: 4, max_rows: 250, grid: 5, grid_rows: 100, contribution_rows: 50 };
@@ -26,7 +36,7 @@ fn rows(table: &Table) -> Rows<'_> {
 
 fn looked(learner: usize) -> Document {
     let table = table(300);
-    look("tested", &model(learner), &rows(&table), &EFFORT, &seed_of).unwrap()
+    look("tested", &model(learner), (&table, rows(&table).labels()), &EFFORT, &seed_of).unwrap()
 }
 
 #[test]
@@ -61,7 +71,8 @@ fn a_fall_is_that_of_the_shuffled_column() {
     let auc = |table: &Table| {
         Curve::new(&labels, &model.probabilities(table).unwrap()).roc_auc().unwrap()
     };
-    assert_eq!(found.roc_auc, Some(auc(&sample)));
+    assert_eq!(found.quality, Quality::RocAuc(Some(auc(&sample))));
+    assert_eq!(json!(found)["roc_auc"], auc(&sample));
     let colour = found.importances.iter().find(|i| i.feature == "colour").unwrap();
     assert_eq!(colour.falls[2], auc(&sample) - auc(&harmed));
 }
@@ -114,8 +125,9 @@ fn rows_of_one_class_have_no_importance_and_still_a_dependence() {
     let one: Vec<usize> =
         (0..300).filter(|row| classes.text(*row).as_deref() == Some("Yes")).collect();
     let one = table.take(&one);
-    let found = look("tested", &model(0), &rows(&one), &EFFORT, &seed_of).unwrap();
-    assert_eq!((found.roc_auc, found.importances.len()), (None, 0));
+    let found = look("tested", &model(0), (&one, rows(&one).labels()), &EFFORT, &seed_of).unwrap();
+    assert_eq!((found.quality, found.importances.len()), (Quality::RocAuc(None), 0));
+    assert_eq!(json!(found)["roc_auc"], Value::Null);
     assert_eq!(found.partial_dependence.len(), 5);
 }
 
@@ -127,4 +139,72 @@ fn it_is_the_same_with_any_number_of_threads() {
     };
     let one = bits(1);
     assert_eq!((bits(2), bits(8)), (one.clone(), one));
+}
+
+/// Rows whose worth is known up to nothing: a line of `a`, and more where it is blue.
+fn worth(n_rows: usize) -> (Table, Vec<f64>) {
+    let table = table(n_rows);
+    let (a, colour) = (table.column("a").unwrap(), table.column("colour").unwrap());
+    let of = |row: usize| {
+        let blue = if colour.text(row).as_deref() == Some("blue") { 40.0 } else { 0.0 };
+        100.0 + 10.0 * a.number(row).unwrap_or(5.0) + blue
+    };
+    let targets: Vec<f64> = (0..n_rows).map(of).collect();
+    let mut columns = table.columns().to_vec();
+    columns[5] = Column::new("worth", Values::Number(targets.clone()));
+    (Table::new(columns).unwrap(), targets)
+}
+
+fn regressor(learner: &NumberLearner) -> Regressor {
+    let (table, _) = worth(400);
+    let roles = [("worth".to_owned(), vec![Role::Target])].into();
+    let columns = Columns::of(&table, &roles).unwrap();
+    let rows = training::Rows { train: &table, stop_by: None };
+    regression::train(rows, &columns, &feature_params(), learner).unwrap().model
+}
+
+#[test]
+fn a_regression_is_looked_at_by_its_r2_and_answers_with_numbers() {
+    let forest = match &learners()[2] {
+        Learner::RandomForest(forest) => NumberLearner::RandomForest(forest.clone()),
+        other => panic!("{other:?}"),
+    };
+    let ridge = NumberLearner::Ridge(Ridge { alpha: 1e-6, fit_intercept: true });
+    let (table, targets) = worth(300);
+    for learner in [ridge, forest] {
+        let model = regressor(&learner);
+        let found = look("tested", &model, (&table, &targets), &EFFORT, &seed_of).unwrap();
+        let written = json!(found);
+        assert_eq!(written["format"], "pipeline.regression_importance/1");
+        let whole = written["r2"].as_f64().unwrap();
+        assert!(whole > 0.7 && written.get("roc_auc").is_none(), "{written}");
+        let names: Vec<&str> = found.importances.iter().map(|i| i.feature.as_str()).collect();
+        assert_eq!(&names[..2], ["a", "colour"], "{found:?}");
+        let nothing = found.importances.iter().find(|i| i.feature == "nothing").unwrap();
+        assert_eq!((nothing.mean, nothing.std), (0.0, 0.0));
+
+        // A fall is that of the shuffled column.
+        let chosen: Vec<usize> = (0..250).map(|i| i * 300 / 250).collect();
+        let sample = table.take(&chosen);
+        let mut order: Vec<usize> = (0..250).collect();
+        Random::nth(&seed_of("importance a"), 1).shuffle(&mut order);
+        let shuffled = sample.take(&order).column("a").unwrap().clone();
+        let columns = sample.columns().iter();
+        let columns = columns.map(|c| if c.name == "a" { shuffled.clone() } else { c.clone() });
+        let harmed = Table::new(columns.collect()).unwrap();
+        let actual: Vec<f64> = chosen.iter().map(|row| targets[*row]).collect();
+        let r2 = |table: &Table| {
+            let predicted = model.predictions(table).unwrap();
+            Residuals::new(&actual, &predicted).values()[&RegressionMetric::R2].unwrap()
+        };
+        assert_eq!(found.quality, Quality::R2(Some(r2(&sample))));
+        assert_eq!(found.importances[0].falls[1], r2(&sample) - r2(&harmed));
+
+        let [a, ..] = &found.partial_dependence[..] else { panic!("no dependence") };
+        assert!(a.mean[4] - a.mean[0] > 60.0 && a.mean.is_sorted(), "{a:?}");
+        let parts = found.contributions.unwrap();
+        assert_eq!(parts.unit, "target");
+        let of_a = parts.features.iter().find(|of| of.feature == "a").unwrap();
+        assert!(of_a.mean > 5.0 && of_a.direction.unwrap() > 0.9, "{of_a:?}");
+    }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ml::calibration::{Calibration, Method};
+use crate::ml::model::ModelFeature;
 
 fn golden() -> Vec<Value> {
     let golden = include_str!("../../../../tests/golden/explanations.json");
@@ -12,12 +13,16 @@ fn golden() -> Vec<Value> {
 }
 
 fn cells(model: &Model, row: &Value) -> Vec<Cell> {
+    cells_of(model.features(), row)
+}
+
+fn cells_of(features: &[ModelFeature], row: &Value) -> Vec<Cell> {
     let cell = |value: &Value| match value {
         Value::Null => Cell::Missing,
         Value::String(text) => Cell::Text(text.into()),
         number => Cell::Number(number.as_f64().unwrap()),
     };
-    model.features().iter().map(|feature| cell(&row[&feature.name])).collect()
+    features.iter().map(|feature| cell(&row[&feature.name])).collect()
 }
 
 fn is_close(a: f64, b: f64) -> bool {
@@ -49,7 +54,31 @@ fn the_parts_add_up_to_what_the_model_says() {
         for row in case["rows"].as_array().unwrap() {
             let cells = cells(&model, row);
             let explained = model.explain(&cells).unwrap();
-            assert!(is_close(explained.probability(), model.probability(&cells)));
+            assert!(is_close(explained.answer(), model.probability(&cells)));
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_a_number_are_those_of_the_package_shap_and_add_up_to_it() {
+    let golden = include_str!("../../../../tests/golden/number_explanations.json");
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    let learners: Vec<&Value> = cases.iter().map(|case| &case["model"]["learner"]).collect();
+    assert_eq!(learners, ["ridge", "random_forest", "gradient_boosting"]);
+    for case in cases {
+        let model = Regressor::from_bytes(case["model"].to_string().as_bytes()).unwrap();
+        let rows = case["rows"].as_array().unwrap();
+        for (row, expected) in rows.iter().zip(case["contributions"].as_array().unwrap()) {
+            let cells = cells_of(model.features(), row);
+            let explained = model.explain(&cells).unwrap();
+            assert_eq!((explained.scale, explained.calibrated), (Scale::Target, None));
+            assert!(is_close(explained.base, case["base"].as_f64().unwrap()));
+            for part in &explained.contributions {
+                let expected = expected[&part.field].as_f64().unwrap();
+                assert!(is_close(part.contribution, expected), "{part:?}, not {expected}");
+            }
+            assert!(is_close(explained.answer(), model.prediction(&cells)));
         }
     }
 }
@@ -63,9 +92,9 @@ fn a_calibrated_model_is_explained_before_its_calibration() {
         let calibrated = plain.clone().calibrated(calibration.clone()).unwrap();
         let cells = cells(&plain, &case["rows"][0]);
         let explained = calibrated.explain(&cells).unwrap();
-        assert!(explained.calibrated);
+        assert_eq!(explained.calibrated, Some(true));
         assert_eq!(explained.contributions, plain.explain(&cells).unwrap().contributions);
-        let after = calibration.apply(explained.probability());
+        let after = calibration.apply(explained.answer());
         assert!(is_close(after, calibrated.probability(&cells)));
     }
 }
