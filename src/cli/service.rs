@@ -83,7 +83,7 @@ pub enum Extra {
 /// `pipeline predict`
 #[derive(Clone, Debug, Args)]
 pub struct Predict {
-    /// The records: CSV, JSON lines or Parquet; `-` reads CSV or JSON lines from stdin
+    /// The records: CSV, JSON lines, Parquet or Arrow; `-` reads CSV or JSON lines from stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Which package.

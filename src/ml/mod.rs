@@ -32,4 +32,5 @@ pub mod suggest;
 pub mod table;
 pub mod table_file;
 pub mod target;
+pub mod texts;
 pub mod training;

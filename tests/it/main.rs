@@ -14,6 +14,7 @@ mod docs;
 mod drift;
 mod example;
 mod folds;
+mod formats;
 mod gc;
 mod house;
 mod interrupted;

@@ -33,9 +33,9 @@ pub(crate) fn table(n_rows: usize) -> Table {
         Column::new("a", numbers(&columns[0])),
         Column::new("b", numbers(&columns[1])),
         Column::new("truth", Values::Boolean(truth)),
-        Column::new("colour", Values::Text(colour)),
+        Column::new("colour", Values::Text(colour.into())),
         Column::new("nothing", Values::Number(vec![f64::NAN; n_rows])),
-        Column::new("leaves", Values::Text(target)),
+        Column::new("leaves", Values::Text(target.into())),
     ])
     .unwrap()
 }
@@ -232,14 +232,14 @@ fn a_learner_without_missing_values_names_the_column_and_the_mend() {
 fn a_column_that_names_rows_misleads_no_learner() {
     use crate::ml::metrics::Curve;
     let mut random = Random::new([4; 32]);
-    let names = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
+    let names: Vec<_> = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
     let with = |table: &Table, values: Values| {
         let mut columns = table.columns().to_vec();
         columns.retain(|column| column.name != "name");
         columns.push(Column::new("name", values));
         Table::new(columns).unwrap()
     };
-    let all = with(&table(4000), Values::Text(names));
+    let all = with(&table(4000), Values::Text(names.into()));
     let [seen, unseen] = [0..2000, 2000..4000].map(|rows| all.take(&rows.collect::<Vec<_>>()));
     let target = json!({"columns": {"name": {"encode": "target", "smooth": 1.0}}});
     let params: FeatureParams = serde_json::from_value(target).unwrap();
@@ -254,7 +254,8 @@ fn a_column_that_names_rows_misleads_no_learner() {
         let rows = encoder.encode_table(table).unwrap();
         with(table, Values::Number(rows.column(at).to_vec()))
     };
-    let without = |table: &Table| with(table, Values::Text(vec![None; table.rows()]));
+    let without =
+        |table: &Table| with(table, Values::Text(vec![None::<&str>; table.rows()].into()));
     for learner in learners() {
         let auc = |seen: &Table, unseen: &Table, params: &FeatureParams| {
             let model =
