@@ -176,8 +176,8 @@ impl Guess {
              [defaults]\n\
              # The value of the target that is predicted.\n\
              positive = {positive}\n\n\
-             # Roles: id, target, feature, segment, ignore. A column that is not listed is a\n\
-             # feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
+             # Roles: id, target, feature, segment, weight, ignore. A column that is not listed\n\
+             # is a feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
              [defaults.columns]\n\
              {roles}",
             name = quoted(name),

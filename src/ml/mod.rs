@@ -34,3 +34,4 @@ pub mod table_file;
 pub mod target;
 pub mod texts;
 pub mod training;
+pub mod weights;

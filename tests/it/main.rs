@@ -43,3 +43,4 @@ mod tune;
 mod turns;
 mod venv;
 mod verbs;
+mod weights;

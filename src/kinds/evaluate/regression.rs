@@ -11,7 +11,7 @@ use super::{CHAMPION, TRAIN};
 use crate::kinds::shared;
 use crate::ml::columns::Columns;
 use crate::ml::evaluation::certainty::Confidence;
-use crate::ml::evaluation::document::metric_name;
+use crate::ml::evaluation::document::{WEIGHTED, metric_name};
 use crate::ml::evaluation::gates::Bound;
 use crate::ml::evaluation::regression::{
     Baselines, CURVES_FORMAT, CurvesDocument, Document, Evaluated, FORMAT, Rows, Variant, champion,
@@ -153,6 +153,7 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let params: Params = context.params()?;
     let metric = RegressionMetric::of_name(&params.champion).context("no such metric")?;
     let inputs = Inputs::read(context, &params)?;
+    shared::weighted(&params.columns).into_iter().for_each(|line| context.remark(line));
     let (variants, baseline) = inputs.evaluate()?;
     let how = params.how_sure();
     let all: Vec<&Evaluated> = variants.iter().map(|(_, e)| e).chain([&baseline]).collect();
@@ -239,6 +240,13 @@ fn tell(
                     let name = metric_name(name, Side::Test.name(), segment, metric.name());
                     context.metric(name, *value, goal);
                 }
+            }
+        }
+        for (metric, value) in evaluated.weighted(Side::Test).get(OVERALL).into_iter().flatten() {
+            let goal = if metric.higher_is_better() { Goal::Max } else { Goal::Min };
+            if let Ok(value) = value {
+                let name = metric_name(name, Side::Test.name(), WEIGHTED, metric.name());
+                context.metric(name, *value, goal);
             }
         }
     }

@@ -27,6 +27,7 @@ fn columns() -> Columns {
         target: "y".to_owned(),
         features: Vec::new(),
         segments: vec!["plan".to_owned()],
+        weight: None,
     }
 }
 

@@ -289,6 +289,7 @@ fn joined(params: &FeatureParams) -> Result<(Encoder, crate::ml::table::Table), 
         target: "t".to_owned(),
         features,
         segments: vec![],
+        weight: None,
     };
     let fitted = fit_transform(&table, &columns, &[true, false, true, false], params)?;
     Ok((fitted.encoder, table))

@@ -116,7 +116,7 @@ fn a_product_is_that_of_the_encoded_columns() {
     .unwrap();
     let names = vec!["a".to_owned(), "b".to_owned()];
     let (id, target, segments) = (vec![], "y".to_owned(), vec![]);
-    let columns = Columns { id, target, features: names, segments };
+    let columns = Columns { id, target, features: names, segments, weight: None };
     for case in golden["products"].as_array().unwrap() {
         let params = json!({"numeric": {"scale": case["scale"]}, "interactions": [["a", "b"]]});
         let params = serde_json::from_value(params).unwrap();

@@ -25,6 +25,7 @@ fn columns(id: &[&str]) -> Columns {
         target: "y".to_owned(),
         features: vec!["many".to_owned(), "few".to_owned()],
         segments: vec![],
+        weight: None,
     }
 }
 
