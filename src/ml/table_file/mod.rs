@@ -228,7 +228,8 @@ fn parse_arrow(bytes: Vec<u8>) -> anyhow::Result<Part> {
 }
 
 /// What is read of a file that may be damaged: such a one makes the library panic now and then. It
-/// holds nothing that outlives this.
+/// holds nothing that outlives this. Nothing can be done about a damaged length for which there is
+/// no memory: that ends the program.
 fn whole(format: &str, read: impl FnOnce() -> anyhow::Result<Table>) -> anyhow::Result<Part> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(damaged(format, "it cannot be parsed")))
