@@ -40,7 +40,7 @@ fn a_weight_is_learnt_by_and_is_no_feature() {
     let model = |lab: &Lab| lab.read("outputs/evaluate/champion.json");
     assert!(!model(&weighed).contains("copies"));
     assert_ne!(model(&weighed), model(&alike), "weights have no say");
-    let schema = weighed.read("outputs/package/package/input_schema.json");
+    let schema = weighed.read("outputs/package/package/schema.json");
     assert!(!schema.contains("copies"), "{schema}");
     let profile = weighed.json("outputs/profile/data_profile.json");
     let fields = profile["fields"].as_array().unwrap();
