@@ -120,7 +120,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Predict the records of a file, as the service would, and write the answers to stdout
     Predict(Predict),
-    /// Make a runnable project here, or in `-C DIR`, from a CSV or Parquet file
+    /// Make a runnable project here, or in `-C DIR`, from a CSV, Parquet or Arrow file
     Init(Init),
     /// Print what a shell needs to complete verbs and options
     Completions(Completions),
@@ -352,7 +352,7 @@ pub struct Rollback {
 /// `pipeline init`
 #[derive(Clone, Debug, Args)]
 pub struct Init {
-    /// The table: a CSV or Parquet file
+    /// The table: a CSV, Parquet or Arrow file
     pub table: PathBuf,
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]

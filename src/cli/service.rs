@@ -89,7 +89,7 @@ pub enum Extra {
 /// `pipeline predict`
 #[derive(Clone, Debug, Args)]
 pub struct Predict {
-    /// The records: CSV, JSON lines or Parquet; `-` reads CSV or JSON lines from stdin
+    /// The records: CSV, JSON lines, Parquet or Arrow; `-` reads CSV or JSON lines from stdin
     #[arg(value_name = "FILE", required_unless_present = "replay", conflicts_with = "replay")]
     pub file: Option<PathBuf>,
     /// Predict again what a service has logged with its records (a directory, or files of one), and

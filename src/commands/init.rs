@@ -220,8 +220,8 @@ impl Guess {
              # Parameters of every stage whose kind knows them.\n\
              [defaults]\n\
              {predicted}\n\n\
-             # Roles: id, target, feature, segment, ignore. A column that is not listed is a\n\
-             # feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
+             # Roles: id, target, feature, segment, weight, ignore. A column that is not listed\n\
+             # is a feature; a list of roles, as in [\"feature\", \"segment\"], gives it several.\n\
              [defaults.columns]\n\
              {roles}",
             name = quoted(name),

@@ -1,7 +1,7 @@
 //! `pipeline predict FILE`: what the service would answer to every record of a file.
 //!
-//! CSV and JSON lines are read as they come, in a bounded memory. Parquet and compressed files are
-//! read as a table first, and each of its rows becomes a record.
+//! CSV and JSON lines are read as they come, in a bounded memory. Parquet, Arrow and compressed
+//! files are read as a table first, and each of its rows becomes a record.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};

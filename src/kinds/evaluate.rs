@@ -19,11 +19,11 @@ use serde_json::Value;
 use self::found::{Found, TRAIN, Tables};
 use self::params::Params;
 use super::shared;
-use crate::ml::evaluation::document::metric_name;
+use crate::ml::evaluation::document::{WEIGHTED, metric_name};
 use crate::ml::evaluation::gates::judge;
 use crate::ml::evaluation::{Evaluated, OVERALL, Report, Side, champion, importance};
 use crate::ml::json;
-use crate::ml::metrics::{Metric, ThresholdRule};
+use crate::ml::metrics::{Metric, Scores, ThresholdRule};
 use crate::ml::per_segment::PerSegment;
 
 /// The name of the reference's metrics; no variant may have it.
@@ -112,6 +112,7 @@ impl Kind for Evaluate {
         let models = found::read_models(context)?;
         let tables = Tables::read(context, &params)?;
         let task = tables.task(&params, &models)?;
+        shared::weighted(&params.columns).into_iter().for_each(|line| context.remark(line));
         let sides = tables.sides(&task, &params)?;
         let found = found::find(context, &params, &models, &tables, &task, &sides)?;
         let evaluated: Vec<&Evaluated> = found.variants.iter().map(|(_, e)| e).collect();
@@ -171,6 +172,7 @@ fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: Metric, rul
             context.metric(format!("{name}.threshold.{segment}"), threshold, Goal::None);
         }
         tell_report(context, name, &evaluated.test);
+        tell_weighted(context, name, &evaluated.test[OVERALL]);
     }
     if let Some(line) = leaderboard::profit_line(&found.variants, rule) {
         context.remark(line);
@@ -188,6 +190,18 @@ fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: Metric, rul
     let mut overall = champion.test.clone();
     overall.retain(|segment, _| segment == OVERALL);
     tell_report(context, CHAMPION, &overall);
+    tell_weighted(context, CHAMPION, &champion.test[OVERALL]);
+}
+
+/// The metrics of all rows by their weights, where they have some.
+fn tell_weighted(context: &Context<'_>, name: &str, scores: &Scores) {
+    for (metric, value) in scores.weighted.iter().flatten() {
+        let goal = if metric.higher_is_better() { Goal::Max } else { Goal::Min };
+        if let Ok(value) = value {
+            let name = metric_name(name, Side::Test.name(), WEIGHTED, metric.name());
+            context.metric(name, *value, goal);
+        }
+    }
 }
 
 fn tell_report(context: &Context<'_>, name: &str, report: &Report) {

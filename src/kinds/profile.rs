@@ -105,7 +105,7 @@ impl Kind for Profile {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let doc = "the table to describe, CSV or Parquet";
+        let doc = "the table to describe, CSV, Parquet or Arrow";
         let table = Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc };
         let doc = "the `profile.json` of the table that this one is compared with";
         let types = &[engine::kind::FILE, "profile"];

@@ -19,8 +19,9 @@ pub const TABLES: &[&str] = &[engine::kind::FILE, engine::kind::DIRECTORY, "tabl
 
 /// `columns`: what columns are for, by their names.
 pub fn columns() -> Param {
-    let roles = Type::Choice(&["id", "target", "feature", "segment", "ignore"]);
-    let doc = "what columns are for: id, target, feature, segment, ignore; not listed is a feature";
+    let roles = Type::Choice(&["id", "target", "feature", "segment", "weight", "ignore"]);
+    let doc = "what columns are for: id, target, feature, segment, weight, ignore; not listed is a \
+               feature";
     Param::new("columns", roles.one_or_many().map(), json!({}), doc)
 }
 
@@ -71,20 +72,20 @@ pub fn metrics_types(params: &Value) -> &'static [&'static str] {
     if is_regression(params) { &["regression_metrics"] } else { &["metrics"] }
 }
 
-/// Roles that no column can have together, and a second target.
+/// Roles that no column can have together, and a second target or weight.
 pub fn check_columns(params: &Value) -> Vec<Complaint> {
     let roles = params.get("columns").map(Roles::deserialize).and_then(Result::ok);
     let mut complaints = Vec::new();
-    let mut target: Option<&String> = None;
+    let mut sole: [Option<&String>; 2] = [None, None];
     let roles = roles.unwrap_or_default();
     for (name, roles) in &roles {
         let mut complain = |message: String| {
             let path = vec![Step::Key("columns".to_owned()), Step::Key(name.clone())];
             complaints.push(Complaint::at(path, message));
         };
-        for alone in [Role::Target, Role::Ignore] {
-            if roles.contains(&alone) && roles.iter().any(|role| *role != alone) {
-                let alone = if alone == Role::Target { "target" } else { "ignore" };
+        let lonely = [(Role::Target, "target"), (Role::Weight, "weight"), (Role::Ignore, "ignore")];
+        for (role, alone) in lonely {
+            if roles.contains(&role) && roles.iter().any(|other| *other != role) {
                 complain(format!("`{name}` is `{alone}` and something else: remove one"));
             }
         }
@@ -93,16 +94,28 @@ pub fn check_columns(params: &Value) -> Vec<Complaint> {
                 "`{name}` is `id` and `feature`: a model would learn rows by name; remove one"
             ));
         }
-        if roles.contains(&Role::Target) {
-            match target {
-                Some(first) => complain(format!(
-                    "`{first}` and `{name}` are both `target`: only one column is predicted"
-                )),
-                None => target = Some(name),
+        let only = [
+            (Role::Target, "target", "only one column is predicted"),
+            (Role::Weight, "weight", "only one column tells what a row counts"),
+        ];
+        for ((role, noun, why), first) in only.into_iter().zip(&mut sole) {
+            match first {
+                _ if !roles.contains(&role) => {}
+                Some(first) => complain(format!("`{first}` and `{name}` are both `{noun}`: {why}")),
+                None => *first = Some(name),
             }
         }
     }
     complaints
+}
+
+/// What `evaluate` tells where a column tells weights.
+pub fn weighted(roles: &Roles) -> Option<String> {
+    let (name, _) = roles.iter().find(|(_, roles)| roles.contains(&Role::Weight))?;
+    Some(format!(
+        "metrics by `{name}` stand under `weighted`; all else counts every row once: thresholds, \
+         champion, gates, intervals"
+    ))
 }
 
 /// Checks that a table has every column that has a role.
@@ -165,6 +178,14 @@ mod tests {
         assert_eq!(
             messages(json!({"a": "target", "b": "target"})),
             ["`a` and `b` are both `target`: only one column is predicted"]
+        );
+        assert_eq!(messages(json!({"a": "weight"})), [] as [&str; 0]);
+        assert_eq!(
+            messages(json!({"a": ["weight", "feature"], "b": "weight"})),
+            [
+                "`a` is `weight` and something else: remove one",
+                "`a` and `b` are both `weight`: only one column tells what a row counts"
+            ]
         );
     }
 

@@ -111,7 +111,7 @@ impl Kind for Split {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let doc = "the table to divide, CSV or Parquet";
+        let doc = "the table to divide, CSV, Parquet or Arrow";
         vec![Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc }]
     }
 
@@ -144,7 +144,7 @@ impl Kind for Split {
         };
         let (sides, report) = split(&table, &plan)?;
         for (name, rows) in SIDES.iter().zip(&sides) {
-            table_file::write_parquet(&context.output(name), &table.take(rows))?;
+            table_file::write_parquet(&context.output(name), &table, rows)?;
         }
         remarks(&report).into_iter().for_each(|remark| context.remark(remark));
         context.write("report", &json::to_bytes(&report)?)

@@ -78,7 +78,7 @@ impl Kind for Validate {
     }
 
     fn inputs(&self, _params: &Value) -> Vec<Input> {
-        let doc = "the table to check, CSV or Parquet";
+        let doc = "the table to check, CSV, Parquet or Arrow";
         let table = Input { name: "table".into(), types: shared::TABLES, arity: Arity::One, doc };
         let side = |(name, doc): (&'static str, &'static str)| Input {
             name: name.into(),

@@ -15,14 +15,16 @@ pub struct Columns {
     pub features: Vec<String>,
     /// What groups rows for evaluation.
     pub segments: Vec<String>,
+    /// What a row counts when a model is fitted; without it, all count alike.
+    pub weight: Option<String>,
 }
 
 impl Columns {
     /// The columns of a table by their roles; a column without any is a feature.
     ///
     /// # Errors
-    /// A role of a column that is not there; no target or several; a column that is both target
-    /// and something else; no feature.
+    /// A role of a column that is not there; no target or several; several weights; a column that
+    /// is target or weight and something else; no feature.
     pub fn of(table: &Table, roles: &Roles) -> Result<Columns, String> {
         if let Some(name) = roles.keys().find(|name| table.column(name).is_none()) {
             let known = table.names().collect::<Vec<_>>().join(", ");
@@ -41,6 +43,15 @@ impl Columns {
         if roles_of(&target, roles) != [Role::Target] {
             return Err(format!("column `{target}` is the target and can have no other role"));
         }
+        let weights = with(Role::Weight);
+        if weights.len() > 1 {
+            let names = weights.join(", ");
+            return Err(format!("at most one column may have the role `weight`: {names}"));
+        }
+        let weight = weights.into_iter().next();
+        if let Some(name) = weight.iter().find(|name| roles_of(name, roles) != [Role::Weight]) {
+            return Err(format!("column `{name}` is the weight and can have no other role"));
+        }
         let ignored = with(Role::Ignore);
         let keep = |names: Vec<String>| -> Vec<String> {
             names.into_iter().filter(|name| !ignored.contains(name)).collect()
@@ -54,6 +65,7 @@ impl Columns {
             target,
             features,
             segments: keep(with(Role::Segment)),
+            weight,
         })
     }
 }
@@ -80,13 +92,15 @@ mod tests {
             ("plan", &[Role::Segment, Role::Feature]),
             ("region", &[Role::Segment]),
             ("note", &[Role::Ignore]),
+            ("count", &[Role::Weight]),
         ]);
-        let table = table(&["key", "age", "plan", "region", "note", "y"]);
+        let table = table(&["key", "age", "plan", "region", "note", "count", "y"]);
         let columns = Columns::of(&table, &declared).unwrap();
         assert_eq!(columns.id, ["key"]);
         assert_eq!(columns.target, "y");
         assert_eq!(columns.features, ["age", "plan"]);
         assert_eq!(columns.segments, ["plan", "region"]);
+        assert_eq!(columns.weight.as_deref(), Some("count"));
     }
 
     #[test]
@@ -101,6 +115,8 @@ mod tests {
         assert_eq!(wrong, "`columns` names `z`, which the table has not: a, y");
         let wrong = refuse(&[("y", &[Role::Target, Role::Id])]);
         assert_eq!(wrong, "column `y` is the target and can have no other role");
+        let wrong = refuse(&[("y", &[Role::Target]), ("a", &[Role::Weight, Role::Feature])]);
+        assert_eq!(wrong, "column `a` is the weight and can have no other role");
         let wrong = refuse(&[("y", &[Role::Target]), ("a", &[Role::Ignore])]);
         assert_eq!(wrong, "no column is left to be a feature");
     }

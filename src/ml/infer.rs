@@ -21,7 +21,7 @@ pub const MISSING: [&str; 8] = ["NA", "N/A", "n/a", "NaN", "nan", "NULL", "Null"
 pub fn values(texts: &[Option<&str>]) -> Values {
     let present = || texts.iter().map(|text| text.filter(|text| !is_missing(text)));
     if present().flatten().next().is_none() {
-        return Values::Text(present().map(|_| None).collect());
+        return Values::Text(present().collect());
     }
     // Each attempt ends at the first value that does not fit.
     if let Some(values) = parse_all(present(), boolean) {
@@ -34,7 +34,7 @@ pub fn values(texts: &[Option<&str>]) -> Values {
         let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
         return Values::Number(values.into_iter().map(or_nan).collect());
     }
-    Values::Text(present().map(|text| text.map(str::to_owned)).collect())
+    Values::Text(present().collect())
 }
 
 /// The number that a text is written as, blanks around it aside.
@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn text_of(texts: &[&str]) -> Values {
-        Values::Text(texts.iter().map(|text| Some((*text).to_owned())).collect())
+        Values::Text(texts.iter().map(|text| Some(*text)).collect())
     }
 
     #[test]
@@ -128,8 +128,8 @@ mod tests {
             Values::Number(vec![29.85, nan, nan, nan, nan])
         );
         assert_eq!(of(&["1", "N/A", "\t"]), Values::Integer(vec![Some(1), None, None]));
-        assert_eq!(of(&["x", "NaN"]), Values::Text(vec![Some("x".to_owned()), None]));
-        assert_eq!(of(&["", "NA"]), Values::Text(vec![None, None]));
+        assert_eq!(of(&["x", "NaN"]), Values::Text(vec![Some("x"), None].into()));
+        assert_eq!(of(&["", "NA"]), Values::Text(vec![None::<&str>; 2].into()));
         assert_eq!(values(&[None, Some("2")]), Values::Integer(vec![None, Some(2)]));
     }
 

@@ -34,4 +34,6 @@ pub mod suggest;
 pub mod table;
 pub mod table_file;
 pub mod target;
+pub mod texts;
 pub mod training;
+pub mod weights;

@@ -101,7 +101,7 @@ mod tests {
     fn a_row_is_a_line_whatever_its_values_are() {
         let texts = vec![Some("a \"b\"\n".to_owned()), None];
         let table = Table::new(vec![
-            Column::new("t", Values::Text(texts)),
+            Column::new("t", Values::Text(texts.into())),
             Column::new("i\"", Values::Integer(vec![Some(-3), None])),
             Column::new("x", Values::Number(vec![0.1 + 0.2, f64::NEG_INFINITY])),
             Column::new("b", Values::Boolean(vec![Some(true), Some(false)])),

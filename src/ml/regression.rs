@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use linfa::ParamGuard;
 use linfa::traits::Fit;
 use ndarray::Array1;
@@ -19,7 +20,8 @@ use super::learn::{Given, LearnError, Predictor};
 use super::model::regressor::Regressor;
 use super::table::Table;
 use super::target;
-use super::training::{Effort, Rows, column, directions, grown};
+use super::training::{Effort, Rows, column, dataset, directions, grown, weighed};
+use super::weights::Weighed;
 
 /// A learner of numbers with its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,29 +82,30 @@ impl NumberLearner {
         Ok(self)
     }
 
+    /// Fits to rows, which are let go as soon as the learner has no need of them.
     fn fit(
         &self,
-        rows: &Numbers,
+        rows: Numbers,
         stop_by: Option<&Numbers>,
     ) -> Result<(Predictor, Effort), LearnError> {
         match self {
             NumberLearner::Ridge(params) => {
-                let linear = Given::new(params.clone()).fit(rows)?;
+                let linear = Given::new(params.clone()).fit(&rows)?;
                 Ok((Predictor::Linear(linear), Effort::OnePass))
             }
             NumberLearner::DecisionTree(params) => {
-                let trees = Given::new(params.clone()).fit(rows)?;
+                let trees = Given::new(params.clone()).check()?.fit_numbers_owned(rows)?;
                 let effort = grown(&trees.0, None);
                 Ok((Predictor::Trees(trees), effort))
             }
             NumberLearner::RandomForest(params) => {
-                let trees = Given::new(params.clone()).fit(rows)?;
+                let trees = Given::new(params.clone()).check()?.fit_numbers_owned(rows)?;
                 let effort = grown(&trees.0, None);
                 Ok((Predictor::Trees(trees), effort))
             }
             NumberLearner::GradientBoosting(params, _) => {
                 let checked = Given::new(params.clone()).check()?;
-                let fitted = checked.fit_numbers_until(rows, stop_by)?;
+                let fitted = checked.fit_numbers_owned(rows, stop_by)?;
                 let effort = grown(&fitted.boosted.trees, fitted.best_round);
                 Ok((Predictor::Boosted(fitted.boosted), effort))
             }
@@ -120,7 +123,8 @@ pub fn train(
     features: &FeatureParams,
     learner: &NumberLearner,
 ) -> anyhow::Result<TrainedRegressor> {
-    let table = rows.train;
+    let Weighed { table, weights } = weighed(rows.train, columns)?;
+    let table = table.as_ref();
     let targets = targets(table, &columns.target)?;
     let Fitted { encoder, rows: encoded } = fit_transform(table, columns, &[], features)?;
     if let (NumberLearner::Ridge(_), Some(name)) = (learner, encoder.may_be_missing()) {
@@ -132,13 +136,14 @@ pub fn train(
     let learner = learner.clone().with_hints(&encoder)?;
     let stop_by = match rows.stop_by.filter(|_| learner.stops_early()) {
         Some(table) => {
-            let encoded = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
-            Some(Numbers::new(encoded, self::targets(table, &columns.target)?))
+            let Weighed { table, weights } = weighed(table, columns).context("rows to stop by")?;
+            let encoded = encoder.encode_table(&table).map_err(anyhow::Error::msg)?;
+            Some(dataset(encoded, self::targets(&table, &columns.target)?, weights))
         }
         None => None,
     };
     let n_rows = targets.len() as u64;
-    let (predictor, effort) = learner.fit(&Numbers::new(encoded, targets), stop_by.as_ref())?;
+    let (predictor, effort) = learner.fit(dataset(encoded, targets, weights), stop_by.as_ref())?;
     let model = Regressor::new(learner.name(), &columns.target, encoder, predictor, n_rows)?;
     let is_empty =
         |name: &&String| table.column(name).is_some_and(|column| column.missing() == column.len());

@@ -42,13 +42,21 @@ pub struct Results {
 /// The rows of a group, column by column.
 struct Held {
     row: Vec<Option<i64>>,
-    prediction: Values,
+    prediction: Said,
     /// Of numbers there is no such column.
     probability: Option<Vec<f64>>,
     model_version: Vec<Option<String>>,
     error: Vec<Option<String>>,
     warning: Vec<Option<String>>,
     n_bytes: usize,
+}
+
+/// What is predicted, by the type that all of it has.
+enum Said {
+    Boolean(Vec<Option<bool>>),
+    Integer(Vec<Option<i64>>),
+    Number(Vec<f64>),
+    Text(Vec<Option<String>>),
 }
 
 impl Results {
@@ -66,7 +74,7 @@ impl Results {
     /// None that is known of: Parquet has these columns.
     pub fn of_numbers() -> anyhow::Result<Results> {
         Results::begin(Held {
-            prediction: Values::Number(Vec::new()),
+            prediction: Said::Number(Vec::new()),
             probability: None,
             ..Held::of(&[])
         })
@@ -112,13 +120,13 @@ impl Results {
 impl Held {
     fn of(classes: &[Value]) -> Held {
         let prediction = if classes.iter().all(Value::is_boolean) {
-            Values::Boolean(Vec::new())
+            Said::Boolean(Vec::new())
         } else if classes.iter().all(Value::is_i64) {
-            Values::Integer(Vec::new())
+            Said::Integer(Vec::new())
         } else if classes.iter().all(Value::is_number) {
-            Values::Number(Vec::new())
+            Said::Number(Vec::new())
         } else {
-            Values::Text(Vec::new())
+            Said::Text(Vec::new())
         };
         Held {
             row: Vec::new(),
@@ -133,10 +141,10 @@ impl Held {
 
     fn emptied(&self) -> Held {
         let prediction = match self.prediction {
-            Values::Boolean(_) => Values::Boolean(Vec::new()),
-            Values::Integer(_) => Values::Integer(Vec::new()),
-            Values::Number(_) => Values::Number(Vec::new()),
-            Values::Text(_) => Values::Text(Vec::new()),
+            Said::Boolean(_) => Said::Boolean(Vec::new()),
+            Said::Integer(_) => Said::Integer(Vec::new()),
+            Said::Number(_) => Said::Number(Vec::new()),
+            Said::Text(_) => Said::Text(Vec::new()),
         };
         let probability = self.probability.as_ref().map(|_| Vec::new());
         Held { prediction, probability, ..Held::of(&[]) }
@@ -148,12 +156,12 @@ impl Held {
         self.row.push(i64::try_from(line.row).ok());
         let class = line.prediction;
         match &mut self.prediction {
-            Values::Boolean(values) => values.push(class.and_then(Value::as_bool)),
-            Values::Integer(values) => values.push(class.and_then(Value::as_i64)),
-            Values::Number(values) => {
+            Said::Boolean(values) => values.push(class.and_then(Value::as_bool)),
+            Said::Integer(values) => values.push(class.and_then(Value::as_i64)),
+            Said::Number(values) => {
                 values.push(class.and_then(Value::as_f64).unwrap_or(f64::NAN));
             }
-            Values::Text(values) => values.push(class.map(|class| match class {
+            Said::Text(values) => values.push(class.map(|class| match class {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             })),
@@ -168,14 +176,20 @@ impl Held {
     }
 
     fn table(self) -> anyhow::Result<Table> {
+        let prediction = match self.prediction {
+            Said::Boolean(values) => Values::Boolean(values),
+            Said::Integer(values) => Values::Integer(values),
+            Said::Number(values) => Values::Number(values),
+            Said::Text(values) => Values::Text(values.into()),
+        };
         let probability = self.probability.map(Values::Number);
         let columns = [
             ("row", Some(Values::Integer(self.row))),
-            ("prediction", Some(self.prediction)),
+            ("prediction", Some(prediction)),
             ("probability", probability),
-            ("model_version", Some(Values::Text(self.model_version))),
-            ("error", Some(Values::Text(self.error))),
-            ("warning", Some(Values::Text(self.warning))),
+            ("model_version", Some(Values::Text(self.model_version.into()))),
+            ("error", Some(Values::Text(self.error.into()))),
+            ("warning", Some(Values::Text(self.warning.into()))),
         ];
         let there =
             columns.into_iter().filter_map(|(name, values)| Some(Column::new(name, values?)));

@@ -22,6 +22,8 @@ pub enum Role {
     Feature,
     /// Groups of rows that are evaluated on their own.
     Segment,
+    /// What a row counts, a number of at least 0; at most one column.
+    Weight,
     /// Not used.
     Ignore,
 }

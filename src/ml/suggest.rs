@@ -174,7 +174,7 @@ mod tests {
             Column::new("balance", Values::Number(vec![-3.15, 0.5, 2.0, 1.0, 7.77])),
             Column::new("left", Values::Integer([0, 1, 0, 0, 1].map(Some).to_vec())),
             Column::new("note", texts(&["p", "q", "r", "s", "t"])),
-            Column::new("empty", Values::Text(vec![None; 5])),
+            Column::new("empty", Values::Text([None::<&str>; 5].into())),
         ])
         .unwrap()
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::cell::Cell;
+use super::texts::Texts;
 
 /// A table: columns in their order, rows counted from 0.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,8 +34,8 @@ pub enum Values {
     Number(Vec<f64>),
     /// Truth values; `None` is missing.
     Boolean(Vec<Option<bool>>),
-    /// Texts; `None` and the empty text are missing.
-    Text(Vec<Option<String>>),
+    /// Texts, each kept once; `None` and the empty text are missing.
+    Text(Texts),
 }
 
 /// The type of a column.
@@ -165,7 +166,7 @@ impl Column {
             Values::Integer(values) => values.len(),
             Values::Number(values) => values.len(),
             Values::Boolean(values) => values.len(),
-            Values::Text(values) => values.len(),
+            Values::Text(texts) => texts.len(),
         }
     }
 
@@ -181,10 +182,9 @@ impl Column {
     /// When the row is not below `len()`.
     pub fn cell(&self, row: usize) -> Cell {
         match &self.values {
-            Values::Text(values) => match values[row].as_deref() {
-                None | Some("") => Cell::Missing,
-                Some(text) => Cell::Text(text.into()),
-            },
+            Values::Text(texts) => {
+                texts.get(row).map_or(Cell::Missing, |text| Cell::Text(text.into()))
+            }
             _ => self.number(row).map_or(Cell::Missing, Cell::Number),
         }
     }
@@ -215,7 +215,7 @@ impl Column {
                 Some(values[row]).filter(|value| value.is_finite()).map(|value| value.to_string())
             }
             Values::Boolean(values) => values[row].map(|value| value.to_string()),
-            Values::Text(values) => values[row].clone().filter(|text| !text.is_empty()),
+            Values::Text(texts) => texts.get(row).map(str::to_owned),
         }
     }
 
@@ -228,8 +228,18 @@ impl Column {
             Values::Integer(values) => values[row].is_none(),
             Values::Number(values) => !values[row].is_finite(),
             Values::Boolean(values) => values[row].is_none(),
-            Values::Text(values) => values[row].as_deref().is_none_or(str::is_empty),
+            Values::Text(texts) => texts.get(row).is_none(),
         }
+    }
+
+    /// Per row the place of its value among the different ones, sorted as texts, and how many these
+    /// are; `None` is missing.
+    pub fn codes(&self) -> (Vec<Option<u32>>, u32) {
+        let texts = match &self.values {
+            Values::Text(texts) => return texts.places(),
+            _ => (0..self.len()).map(|row| self.text(row)).collect::<Texts>(),
+        };
+        texts.places()
     }
 
     /// How many rows have no value.
@@ -242,7 +252,7 @@ impl Column {
             Values::Integer(values) => Values::Integer(pick(values, indices)),
             Values::Number(values) => Values::Number(pick(values, indices)),
             Values::Boolean(values) => Values::Boolean(pick(values, indices)),
-            Values::Text(values) => Values::Text(pick(values, indices)),
+            Values::Text(texts) => Values::Text(texts.take(indices)),
         };
         Column { name: self.name.clone(), values }
     }
@@ -275,12 +285,11 @@ mod tests {
     use super::*;
 
     fn small() -> Table {
-        let text = |text: &str| Some(text.to_owned());
         Table::new(vec![
             Column::new("whole", Values::Integer(vec![Some(3), None, Some(-1)])),
             Column::new("real", Values::Number(vec![0.5, f64::NAN, f64::INFINITY])),
             Column::new("truth", Values::Boolean(vec![Some(true), Some(false), None])),
-            Column::new("words", Values::Text(vec![text("a b"), text(""), None])),
+            Column::new("words", Values::Text(vec![Some("a b"), Some(""), None].into())),
         ])
         .unwrap()
     }
@@ -323,6 +332,15 @@ mod tests {
         assert_eq!(wrong(vec![column("a", 1), column("a", 1)]), NotATable::Twice("a".to_owned()));
         assert_eq!(wrong(vec![column("a", 1), column("", 1)]), NotATable::Unnamed(1));
         assert_eq!(wrong(vec![column("a", 1), column("b", 2)]), NotATable::Uneven("b".to_owned()));
+    }
+
+    #[test]
+    fn codes_are_the_places_of_sorted_texts() {
+        let column = Column::new("x", Values::Integer([10, 9, 10, -1].map(Some).to_vec()));
+        assert_eq!(column.codes(), (vec![Some(1), Some(2), Some(1), Some(0)], 3));
+        let texts = Values::Text(vec![Some("b"), None, Some("a")].into());
+        let taken = Column::new("x", texts).take(&[2, 1, 2]);
+        assert_eq!(taken.codes(), (vec![Some(0), None, Some(0)], 1));
     }
 
     #[test]

@@ -131,10 +131,7 @@ fn distinct(column: &Column) -> Vec<Value> {
             let set: BTreeSet<bool> = values.iter().flatten().copied().collect();
             set.into_iter().map(Value::from).collect()
         }
-        Values::Text(values) => {
-            let set: BTreeSet<&String> = values.iter().flatten().collect();
-            set.into_iter().map(|text| Value::from(text.as_str())).collect()
-        }
+        Values::Text(texts) => texts.counts().into_iter().map(|(text, _)| text.into()).collect(),
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use linfa::ParamGuard;
+use anyhow::Context as _;
 use linfa::traits::Fit;
-use ndarray::Array1;
+use linfa::{DatasetBase, ParamGuard};
+use ndarray::{Array1, Array2};
 use serde_json::Value;
 
 use super::columns::Columns;
@@ -23,6 +24,7 @@ use super::learn::{Dataset, Given, LearnError, Linear, Predictor};
 use super::model::{Model, Training};
 use super::table::Table;
 use super::target;
+use super::weights::{self, Weighed};
 
 /// A learner with its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,40 +93,41 @@ impl Learner {
         matches!(self, LogisticRegression(_) | ElasticNet(_) | LinearSvm(_))
     }
 
+    /// Fits to rows, which are let go as soon as the learner has no need of them.
     fn fit(
         &self,
-        dataset: &Dataset,
+        dataset: Dataset,
         stop_by: Option<&Dataset>,
     ) -> Result<(Predictor, Effort), LearnError> {
         match self {
             Learner::LogisticRegression(params) => {
-                let fitted = Given::new(params.clone()).fit(dataset)?;
+                let fitted = Given::new(params.clone()).fit(&dataset)?;
                 Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
             }
             Learner::ElasticNet(params) => {
-                let fitted = Given::new(params.clone()).fit(dataset)?;
+                let fitted = Given::new(params.clone()).fit(&dataset)?;
                 Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
             }
             Learner::LinearSvm(params) => {
-                let fitted = Given::new(params.clone()).fit(dataset)?;
+                let fitted = Given::new(params.clone()).fit(&dataset)?;
                 Ok(solved(fitted.linear, fitted.iterations, fitted.converged))
             }
             Learner::NaiveBayes(params) => {
-                let bayes = Given::new(params.clone()).fit(dataset)?;
+                let bayes = Given::new(params.clone()).fit(&dataset)?;
                 Ok((Predictor::Bayes(bayes), Effort::OnePass))
             }
             Learner::DecisionTree(params) => {
-                let trees = Given::new(params.clone()).fit(dataset)?;
+                let trees = Given::new(params.clone()).check()?.fit_owned(dataset)?;
                 let effort = grown(&trees.0, None);
                 Ok((Predictor::Trees(trees), effort))
             }
             Learner::RandomForest(params) => {
-                let trees = Given::new(params.clone()).fit(dataset)?;
+                let trees = Given::new(params.clone()).check()?.fit_owned(dataset)?;
                 let effort = grown(&trees.0, None);
                 Ok((Predictor::Trees(trees), effort))
             }
             Learner::GradientBoosting(params, _) => {
-                let fitted = Given::new(params.clone()).check()?.fit_until(dataset, stop_by)?;
+                let fitted = Given::new(params.clone()).check()?.fit_owned(dataset, stop_by)?;
                 let effort = grown(&fitted.boosted.trees, fitted.best_round);
                 Ok((Predictor::Boosted(fitted.boosted), effort))
             }
@@ -215,7 +218,8 @@ pub fn train(
     features: &FeatureParams,
     learner: &Learner,
 ) -> anyhow::Result<Trained> {
-    let table = rows.train;
+    let Weighed { table, weights } = weighed(rows.train, columns)?;
+    let table = table.as_ref();
     let target = column(table, &columns.target)?;
     let classes = target::classes(target, positive).map_err(anyhow::Error::msg)?;
     let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
@@ -229,20 +233,39 @@ pub fn train(
     };
     let stop_by = match rows.stop_by.filter(|_| learner.stops_early()) {
         Some(table) => {
-            let target = column(table, &columns.target)?;
+            let Weighed { table, weights } = weighed(table, columns).context("rows to stop by")?;
+            let target = column(&table, &columns.target)?;
             let labels = target::labels(target, &classes).map_err(anyhow::Error::msg)?;
-            let encoded = encoder.encode_table(table).map_err(anyhow::Error::msg)?;
-            Some(Dataset::new(encoded, Array1::from_vec(labels)))
+            let encoded = encoder.encode_table(&table).map_err(anyhow::Error::msg)?;
+            Some(dataset(encoded, Array1::from_vec(labels), weights))
         }
         None => None,
     };
-    let dataset = Dataset::new(encoded, Array1::from_vec(labels));
-    let (predictor, effort) = learner.fit(&dataset, stop_by.as_ref())?;
+    let dataset = dataset(encoded, Array1::from_vec(labels), weights);
+    let (predictor, effort) = learner.fit(dataset, stop_by.as_ref())?;
     let model = Model::new(learner.name(), &columns.target, classes, encoder, predictor, training)?;
     let is_empty =
         |name: &&String| table.column(name).is_some_and(|column| column.missing() == column.len());
     let empty = columns.features.iter().filter(is_empty).cloned().collect();
     Ok(Trained { model, effort, empty })
+}
+
+/// The rows that count.
+pub(super) fn weighed<'a>(table: &'a Table, columns: &Columns) -> anyhow::Result<Weighed<'a>> {
+    weights::weighed(table, columns.weight.as_deref()).map_err(anyhow::Error::msg)
+}
+
+/// linfa's dataset of encoded rows, their targets and, where they do not count alike, weights.
+pub(super) fn dataset<T>(
+    rows: Array2<f64>,
+    targets: Array1<T>,
+    weights: Option<Array1<f32>>,
+) -> DatasetBase<Array2<f64>, Array1<T>> {
+    let dataset = DatasetBase::new(rows, targets);
+    match weights {
+        Some(weights) => dataset.with_weights(weights),
+        None => dataset,
+    }
 }
 
 /// Refuses features that may stay missing where the learner has no use for that.

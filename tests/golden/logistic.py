@@ -40,6 +40,7 @@ CASES = [
     dict(C=1.0, class_weight="balanced", fit_intercept=True, weighted=False),
     dict(C=0.01, class_weight="balanced", fit_intercept=True, weighted=False),
     dict(C=100.0, class_weight="none", fit_intercept=True, weighted=True),
+    dict(C=1.0, class_weight="balanced", fit_intercept=True, weighted=True),
     dict(C=1.0, class_weight="none", fit_intercept=False, weighted=False),
 ]
 

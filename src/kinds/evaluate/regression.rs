@@ -16,7 +16,7 @@ use super::{CHAMPION, TRAIN, leaderboard};
 use crate::kinds::shared;
 use crate::ml::columns::Columns;
 use crate::ml::evaluation::certainty::Confidence;
-use crate::ml::evaluation::document::{Difference, metric_name};
+use crate::ml::evaluation::document::{Difference, WEIGHTED, metric_name};
 use crate::ml::evaluation::gates::Bound;
 use crate::ml::evaluation::regression::baseline::Baselines;
 use crate::ml::evaluation::regression::document::{self, Document, FORMAT, Variant};
@@ -227,6 +227,7 @@ pub(super) fn run(context: &Context<'_>) -> anyhow::Result<()> {
     let params: Params = context.params()?;
     let metric = RegressionMetric::of_name(&params.champion).context("no such metric")?;
     let inputs = Inputs::read(context, &params)?;
+    shared::weighted(&params.columns).into_iter().for_each(|line| context.remark(line));
     let seed_of = |label: &str| context.seed(label);
     let found = inputs.find(&params.how_sure(), &seed_of)?;
     let chosen = champion(&found.variants, metric).map_err(anyhow::Error::msg)?;
@@ -295,6 +296,13 @@ fn tell(context: &Context<'_>, found: &Found, chosen: usize, metric: RegressionM
                     let name = metric_name(name, Side::Test.name(), segment, metric.name());
                     context.metric(name, *value, goal);
                 }
+            }
+        }
+        for (metric, value) in evaluated.weighted(Side::Test).get(OVERALL).into_iter().flatten() {
+            let goal = if metric.higher_is_better() { Goal::Max } else { Goal::Min };
+            if let Ok(value) = value {
+                let name = metric_name(name, Side::Test.name(), WEIGHTED, metric.name());
+                context.metric(name, *value, goal);
             }
         }
     }

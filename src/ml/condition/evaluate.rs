@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::parse::Comparison;
 use crate::ml::table::Column;
+use crate::ml::texts::Texts;
 
 /// A part that is true, false or unknown.
 pub(super) enum Truth<'a> {
@@ -36,7 +37,7 @@ pub(super) enum Number<'a> {
 /// A part that is a text or missing.
 pub(super) enum Text<'a> {
     Constant(String),
-    Column(&'a [Option<String>]),
+    Column(&'a Texts),
 }
 
 /// A part of any type.
@@ -114,7 +115,7 @@ impl Text<'_> {
     fn at(&self, row: usize) -> Option<&str> {
         match self {
             Text::Constant(text) => Some(text),
-            Text::Column(values) => values[row].as_deref().filter(|text| !text.is_empty()),
+            Text::Column(texts) => texts.get(row),
         }
     }
 }

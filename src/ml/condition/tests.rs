@@ -5,7 +5,7 @@ use crate::ml::table::{Column, Values};
 use proptest::prelude::*;
 
 fn table() -> Table {
-    let texts = |texts: [&str; 4]| Values::Text(texts.map(|text| Some(text.to_owned())).to_vec());
+    let texts = |texts: [&str; 4]| Values::Text(texts.map(Some).into());
     Table::new(vec![
         Column::new("plan", texts(["x", "y", "", "x"])),
         Column::new("months", Values::Integer(vec![Some(1), Some(5), Some(9), None])),

@@ -11,12 +11,15 @@ use serde_json::{Map, Value, json};
 
 use super::certainty::Intervals;
 use super::{Evaluated, Report};
-use crate::ml::metrics::{Confusion, Interval, Metric, Scores, ThresholdRule};
+use crate::ml::metrics::{Confusion, Defined, Interval, Metric, Scores, ThresholdRule};
 use crate::ml::per_segment::PerSegment;
 use crate::ml::target::Classes;
 
 /// The format of `metrics.json`.
 pub const FORMAT: &str = "pipeline.metrics/1";
+
+/// What stands in the place of a segment in the names of metrics by the weights of all rows.
+pub const WEIGHTED: &str = "weighted";
 
 /// An evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +59,8 @@ pub struct Document {
 }
 
 /// Metrics by name, and `n`, `positives`, `confusion` and `undefined`; on test also `intervals`
-/// and `no_interval`; with a rule that speaks of money also `profit`.
+/// and `no_interval`; with a rule that speaks of money also `profit`; where rows have weights, also
+/// `weighted`: the metrics by them.
 pub type Segment = Map<String, Value>;
 
 /// A variant, or the reference.
@@ -233,6 +237,11 @@ impl Document {
                         flat.insert(metric_name(name, side, segment, metric), value);
                     }
                 }
+                let weighted = segments.get(super::OVERALL).and_then(|of| of.get(WEIGHTED));
+                for (metric, value) in weighted.and_then(Value::as_object).into_iter().flatten() {
+                    let name = metric_name(name, side, WEIGHTED, metric);
+                    flat.extend(value.as_f64().map(|value| (name, value)));
+                }
             }
         }
         flat
@@ -303,5 +312,15 @@ fn segment(scores: &Scores) -> Segment {
     if !undefined.is_empty() {
         segment.insert("undefined".to_owned(), Value::Object(undefined));
     }
+    if let Some(values) = &scores.weighted {
+        let named = values.iter().map(|(metric, value)| (metric.name(), *value));
+        segment.insert(WEIGHTED.to_owned(), weighted(named));
+    }
     segment
+}
+
+/// Metrics by the weights of rows, as they are written: `null` where there is no value.
+pub(super) fn weighted<'a>(values: impl Iterator<Item = (&'a str, Defined)>) -> Value {
+    let values = values.map(|(name, value)| (name.to_owned(), json!(value.ok())));
+    Value::Object(values.collect())
 }

@@ -26,11 +26,12 @@ use serde_json::Value;
 
 use super::columns::Columns;
 use super::metrics::bootstrap::Scored;
-use super::metrics::{Confusion, Curve, Defined, Metric, Scores};
+use super::metrics::{Confusion, Curve, Defined, Metric, Scores, weighted};
 use super::model::Model;
 use super::per_segment::PerSegment;
 use super::table::Table;
 use super::target::{self, Classes};
+use super::weights;
 
 pub use deciding::Deciding;
 pub use reference::scores as reference_scores;
@@ -125,6 +126,8 @@ pub struct Rows<'a> {
     /// All columns.
     pub table: &'a Table,
     labels: Vec<bool>,
+    /// What each row counts besides, where a column tells it.
+    weights: Option<Vec<f64>>,
     groups: Vec<(String, Vec<usize>)>,
 }
 
@@ -133,7 +136,8 @@ impl<'a> Rows<'a> {
     /// intersections of some of those columns.
     ///
     /// # Errors
-    /// A column that is not there, a target that is neither class, a segment of too many values.
+    /// A column that is not there, a target that is neither class, a weight that is none, a segment
+    /// of too many values.
     pub fn new(
         table: &'a Table,
         columns: &Columns,
@@ -143,7 +147,9 @@ impl<'a> Rows<'a> {
         let target = &columns.target;
         let column = table.column(target).ok_or_else(|| format!("no column `{target}`"))?;
         let labels = target::labels(column, classes)?;
-        Ok(Rows { table, labels, groups: segments(table, &columns.segments, intersect)? })
+        let weights = weights_of(table, columns)?;
+        let groups = segments(table, &columns.segments, intersect)?;
+        Ok(Rows { table, labels, weights, groups })
     }
 
     /// Whether each row is positive.
@@ -160,10 +166,21 @@ impl<'a> Rows<'a> {
         let of = |rows: &Vec<usize>| {
             let labels = self.labels_of(rows);
             let Predicted { scores, decided } = predicted.of_rows(rows);
-            Curve::new(&labels, &scores).scores_of(Confusion::of(&labels, &decided))
+            let known = Curve::new(&labels, &scores).scores_of(Confusion::of(&labels, &decided));
+            let weighted = self.weights.as_ref().map(|weights| {
+                let weights: Vec<f64> = rows.iter().map(|row| weights[*row]).collect();
+                weighted::of_classes(&labels, &scores, &decided, &weights)
+            });
+            Scores { weighted, ..known }
         };
         self.groups.iter().map(|(name, rows)| (name.clone(), of(rows))).collect()
     }
+}
+
+/// What each row counts, where a column tells it.
+fn weights_of(table: &Table, columns: &Columns) -> Result<Option<Vec<f64>>, String> {
+    let weights = columns.weight.as_ref().map(|name| weights::of_rows(table, name)).transpose()?;
+    Ok(weights.map(|weights| weights.into_iter().map(f64::from).collect()))
 }
 
 /// Scores on both sides become metrics; `scores` are those of validation and of test, one per row.

@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 use super::certainty::{Confidence, SMALL};
 use super::document::{Difference, Gate};
 use super::gates::{Bound, Which, gate};
-use super::{OVERALL, Side, best, segments};
+use super::{OVERALL, Side, best, segments, weights_of};
 use crate::ml::columns::Columns;
-use crate::ml::metrics::Bounded;
 use crate::ml::metrics::regression::{RegressionMetric, Replicates, Residuals, Values, replicate};
+use crate::ml::metrics::{Bounded, weighted};
 use crate::ml::table::Table;
 use crate::ml::target;
 
 /// The rows of one side, ready to be scored.
 pub struct Rows {
     targets: Vec<f64>,
+    /// What each row counts besides, where a column tells it.
+    weights: Option<Vec<f64>>,
     groups: Vec<(String, Vec<usize>)>,
 }
 
@@ -37,6 +39,8 @@ pub struct Evaluated {
     /// What it says of each row, on validation and on test.
     predicted: [Vec<f64>; 2],
     reports: [Report; 2],
+    /// The metrics by segment with rows counted by their weights; empty where they have none.
+    weighted: [BTreeMap<String, Values>; 2],
 }
 
 impl Rows {
@@ -44,12 +48,14 @@ impl Rows {
     /// intersections of some of those columns.
     ///
     /// # Errors
-    /// A column that is not there, a target that is no number, a segment of too many values.
+    /// A column that is not there, a target that is no number, a weight that is none, a segment of
+    /// too many values.
     pub fn new(table: &Table, columns: &Columns, also: &[Vec<String>]) -> Result<Rows, String> {
         let name = &columns.target;
         let column = table.column(name).ok_or_else(|| format!("no column `{name}`"))?;
         let targets = target::numbers(column)?;
-        Ok(Rows { targets, groups: segments(table, &columns.segments, also)? })
+        let weights = weights_of(table, columns)?;
+        Ok(Rows { targets, weights, groups: segments(table, &columns.segments, also)? })
     }
 
     /// The number of each row.
@@ -58,8 +64,19 @@ impl Rows {
     }
 
     fn of(&self, rows: &[usize], predicted: &[f64]) -> Residuals {
-        let pick = |from: &[f64]| -> Vec<f64> { rows.iter().map(|row| from[*row]).collect() };
-        Residuals::new(&pick(&self.targets), &pick(predicted))
+        Residuals::new(&pick(&self.targets, rows), &pick(predicted, rows))
+    }
+
+    fn weighted(&self, predicted: &[f64]) -> BTreeMap<String, Values> {
+        let of = |weights: &[f64], rows: &[usize]| {
+            let [actual, predicted, weights] =
+                [self.targets.as_slice(), predicted, weights].map(|from| pick(from, rows));
+            weighted::of_numbers(&actual, &predicted, &weights)
+        };
+        let groups = self.weights.iter().flat_map(|weights| {
+            self.groups.iter().map(move |(name, rows)| (name.clone(), of(weights, rows)))
+        });
+        groups.collect()
     }
 
     fn report(&self, predicted: &[f64]) -> Report {
@@ -74,12 +91,18 @@ impl Evaluated {
     /// What is predicted on validation and on test becomes metrics.
     pub fn new(sides: &[Rows; 2], predicted: [Vec<f64>; 2]) -> Evaluated {
         let reports = [0, 1].map(|side| sides[side].report(&predicted[side]));
-        Evaluated { predicted, reports }
+        let weighted = [0, 1].map(|side| sides[side].weighted(&predicted[side]));
+        Evaluated { predicted, reports, weighted }
     }
 
     /// The metrics on a side.
     pub fn on(&self, side: Side) -> &Report {
         &self.reports[side as usize]
+    }
+
+    /// The metrics on a side by the weights of its rows, by segment; empty where they have none.
+    pub fn weighted(&self, side: Side) -> &BTreeMap<String, Values> {
+        &self.weighted[side as usize]
     }
 }
 
@@ -188,4 +211,8 @@ pub fn judge(
         }
     }
     Ok(gates)
+}
+
+fn pick(from: &[f64], rows: &[usize]) -> Vec<f64> {
+    rows.iter().map(|row| from[*row]).collect()
 }

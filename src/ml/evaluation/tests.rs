@@ -27,6 +27,7 @@ fn columns() -> Columns {
         target: "y".to_owned(),
         features: Vec::new(),
         segments: vec!["plan".to_owned()],
+        weight: None,
     }
 }
 
@@ -205,7 +206,7 @@ fn drawn() -> (Table, [Vec<f64>; 3]) {
     let names: Vec<Option<String>> = (0..400).map(|row| Some(format!("r{row}"))).collect();
     let y = labels.iter().map(|label| Some(i64::from(*label))).collect();
     let table = Table::new(vec![
-        Column::new("key", Values::Text(names)),
+        Column::new("key", Values::Text(names.into())),
         Column::new("plan", texts(&plans)),
         Column::new("y", Values::Integer(y)),
     ]);

@@ -152,7 +152,7 @@ pub(super) fn failing(rows: &[usize], holds: impl Fn(usize) -> bool + Sync) -> V
 /// The text of a value that is there.
 pub(super) fn text(column: &Column, row: usize) -> Cow<'_, str> {
     match &column.values {
-        Values::Text(values) => Cow::Borrowed(values[row].as_deref().unwrap_or_default()),
+        Values::Text(values) => Cow::Borrowed(values.get(row).unwrap_or_default()),
         _ => Cow::Owned(column.text(row).unwrap_or_default()),
     }
 }
@@ -160,7 +160,7 @@ pub(super) fn text(column: &Column, row: usize) -> Cow<'_, str> {
 /// The number in a row; of a text, what it is written as.
 pub(super) fn number(column: &Column, row: usize) -> Option<f64> {
     match &column.values {
-        Values::Text(values) => values[row].as_deref().and_then(infer::as_number),
+        Values::Text(values) => values.get(row).and_then(infer::as_number),
         _ => column.number(row),
     }
 }
@@ -329,7 +329,7 @@ fn is_of_type(column: &Column, row: usize, ty: ValueType) -> bool {
     match (ty, &column.values) {
         (ValueType::Text, _) => column.ty() == ColumnType::Text,
         (ValueType::Boolean, Values::Text(values)) => {
-            values[row].as_deref().is_some_and(infer::is_boolean)
+            values.get(row).is_some_and(infer::is_boolean)
         }
         (ValueType::Boolean, _) => column.ty() == ColumnType::Boolean,
         (_, Values::Boolean(_)) => false,

@@ -354,7 +354,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Year, month and day of a number of days since 1970-01-01: Hinnant's `civil_from_days`.
-fn civil(days: i64) -> [i64; 3] {
+pub(in crate::ml) fn civil(days: i64) -> [i64; 3] {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -34,6 +34,7 @@ use crate::ml::cell::Cell;
 use transform::Transform;
 
 pub use category::{MAX_CATEGORIES, MAX_TEXTS};
+pub(in crate::ml) use date::civil;
 pub use date::{DateFormat, DateParams, DatePart, Moment, Since};
 pub use fit::{Fitted, fit, fit_transform};
 pub use interaction::Interaction;

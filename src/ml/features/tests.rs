@@ -289,6 +289,7 @@ fn joined(params: &FeatureParams) -> Result<(Encoder, crate::ml::table::Table), 
         target: "t".to_owned(),
         features,
         segments: vec![],
+        weight: None,
     };
     let fitted = fit_transform(&table, &columns, &[true, false, true, false], params)?;
     Ok((fitted.encoder, table))
@@ -350,7 +351,7 @@ fn all_columns_that_cannot_be_features_are_told_at_once() {
 fn an_unseen_category_is_refused_where_that_is_asked_for() {
     use crate::ml::table::{Column, Table, Values};
     let (encoder, _) = joined(&params(json!({"columns": {"c": {"unseen": "error"}}}))).unwrap();
-    let text = |text: &str| Values::Text(vec![None, Some(text.to_owned())]);
+    let text = |text: &str| Values::Text([None, Some(text)].into());
     let numbers = || Values::Integer(vec![Some(1); 2]);
     let rows = |c: &str| {
         let columns = [("n", numbers()), ("m", numbers()), ("c", text(c)), ("d", text("z"))];

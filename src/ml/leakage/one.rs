@@ -111,7 +111,7 @@ enum Target {
 
 impl Target {
     fn of(column: &Column) -> Option<Target> {
-        let (codes, count) = codes(column);
+        let (codes, count) = column.codes();
         match (count, &column.values) {
             (0 | 1, _) => None,
             (2.., _) if count as usize <= MAX_CLASSES => Some(Target::Classes { codes, count }),
@@ -130,7 +130,7 @@ impl Target {
         };
         let by_value = match (self, &column.values) {
             (Target::Classes { codes: classes, .. }, Values::Text(_) | Values::Boolean(_)) => {
-                let (codes, count) = codes(column);
+                let (codes, count) = column.codes();
                 // What has a value for every row tells everything, and that is another check.
                 (count as usize <= max_categories).then(|| by_codes(&codes, classes)).flatten()
             }
@@ -139,19 +139,6 @@ impl Target {
         };
         by_value.into_iter().chain(by_missing).fold(0.0, f64::max)
     }
-}
-
-/// The number of each value among the sorted distinct ones, and how many there are.
-fn codes(column: &Column) -> (Vec<Option<u32>>, u32) {
-    let texts: Vec<Option<String>> = (0..column.len()).map(|row| column.text(row)).collect();
-    let mut distinct: Vec<&String> = texts.iter().flatten().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let code = |text: &Option<String>| {
-        let place = distinct.binary_search(&text.as_ref()?).ok()?;
-        u32::try_from(place).ok()
-    };
-    (texts.iter().map(code).collect(), distinct.len() as u32)
 }
 
 fn by_codes(a: &[Option<u32>], b: &[Option<u32>]) -> Option<f64> {

@@ -3,7 +3,9 @@
 //! A split between bins then needs only sums per bin. Up to 255 different numbers each have their
 //! own bin, so nothing is lost; above, the edges are quantiles of all training rows, so that the
 //! order of rows has no say. The bins of a categorical feature are its most frequent codes. A
-//! missing value has a bin of its own, the last one. Knows no classes and no trees.
+//! missing value has a bin of its own, the last one. A tree needs nothing else of the features, so
+//! that a byte per value is all that is held of them while trees are grown. Knows no classes and
+//! no trees.
 
 use rayon::prelude::*;
 
@@ -56,8 +58,8 @@ impl Cut {
         Cut::Codes(counted.into_iter().take(max_bins).map(|(_, code)| code).collect())
     }
 
-    /// The bin of every value.
-    fn apply(&self, values: &[f64]) -> Vec<u8> {
+    /// Writes the bin of every value.
+    fn apply(&self, values: &[f64], bins: &mut [u8]) {
         let missing = self.n_bins() as u8;
         match self {
             Cut::Edges(edges) => {
@@ -68,7 +70,7 @@ impl Cut {
                         edges.partition_point(|edge| edge < value) as u8
                     }
                 };
-                values.iter().map(bin).collect()
+                values.iter().zip(bins).for_each(|(value, out)| *out = bin(value));
             }
             Cut::Codes(codes) => {
                 let mut places: Vec<(u32, u8)> = codes.iter().copied().zip(0..).collect();
@@ -78,7 +80,7 @@ impl Cut {
                         .and_then(|code| places.binary_search_by_key(&code, |place| place.0).ok());
                     place.map_or(missing, |place| places[place].1)
                 };
-                values.iter().map(bin).collect()
+                values.iter().zip(bins).for_each(|(value, out)| *out = bin(value));
             }
         }
     }
@@ -101,23 +103,20 @@ impl Binned {
         max_bins: usize,
     ) -> Binned {
         let n_rows = rows.len().checked_div(width).unwrap_or(0);
-        let cut = |feature: usize| {
+        let cut = |(feature, bins): (usize, &mut [u8])| {
             let values: Vec<f64> = (0..n_rows).map(|row| rows[row * width + feature]).collect();
             let cut = if is_categorical.get(feature).copied().unwrap_or(false) {
                 Cut::categories(&values, max_bins)
             } else {
                 Cut::numbers(&values, max_bins)
             };
-            let bins = cut.apply(&values);
-            (cut, bins)
+            cut.apply(&values, bins);
+            cut
         };
-        let columns: Vec<(Cut, Vec<u8>)> = (0..width).into_par_iter().map(cut).collect();
-        let mut bins = Vec::with_capacity(rows.len());
-        let mut cuts = Vec::with_capacity(width);
-        for (cut, column) in columns {
-            cuts.push(cut);
-            bins.extend(column);
-        }
+        let mut bins = vec![0; n_rows * width];
+        let mut columns: Vec<&mut [u8]> = bins.chunks_exact_mut(n_rows.max(1)).collect();
+        columns.resize_with(width, Default::default);
+        let cuts = columns.into_par_iter().enumerate().map(cut).collect();
         Binned { n_rows, cuts, bins }
     }
 

@@ -7,6 +7,7 @@
 //! of its own, so that another number of rounds changes none before.
 
 mod loss;
+mod watch;
 
 use linfa::DatasetBase;
 use linfa::traits::Fit;
@@ -15,15 +16,15 @@ use rayon::prelude::*;
 
 use super::bins::{Binned, MAX_BINS};
 use super::grow::{Grown, Growth, Member, grow};
-use super::numbers::{Numbers, checked_targets};
+use super::numbers::Numbers;
 use super::split::{CategoricalRule, Rule};
 use super::tree::Tree;
 use super::{
-    Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, abreast, check_rows,
-    require,
+    Boosted, Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, check_rows, require,
 };
 use crate::ml::random::Random;
-use loss::{Loss, Targets, class_values};
+use loss::Targets;
+use watch::{Watch, Watched};
 
 /// The parameters of gradient boosting.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,12 +149,22 @@ impl Checked<GradientBoosting> {
         dataset: &Dataset,
         stop_by: Option<&Dataset>,
     ) -> Result<FittedBoosting, LearnError> {
-        let rows = check_rows(dataset, true)?;
-        let targets = Targets::classes(self.0.class_weight, dataset)?;
-        let rounds = Rounds::new(&self.0, rows, dataset.records.ncols(), targets);
-        let watch = |rows: &Dataset| rounds.watch(rows, class_values(rows));
-        let watch = self.stop_by(stop_by).map(watch).transpose()?;
-        self.boost(rounds, watch)
+        self.boost(self.classes(dataset)?, stop_by)
+    }
+
+    /// The same, but the rows are let go before the first tree is grown, which needs their bins
+    /// alone: a byte per value where the rows have eight.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_owned(
+        &self,
+        dataset: Dataset,
+        stop_by: Option<&Dataset>,
+    ) -> Result<FittedBoosting, LearnError> {
+        let rounds = self.classes(&dataset)?;
+        drop(dataset);
+        self.boost(rounds, stop_by)
     }
 
     /// Fits to numbers by squared error, and ends early by that of other rows. Classes have no
@@ -166,25 +177,45 @@ impl Checked<GradientBoosting> {
         dataset: &Numbers,
         stop_by: Option<&Numbers>,
     ) -> Result<FittedBoosting, LearnError> {
+        self.boost(self.numbers(dataset)?, stop_by)
+    }
+
+    /// The same, but the rows are let go as by `fit_owned`.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_numbers_owned(
+        &self,
+        dataset: Numbers,
+        stop_by: Option<&Numbers>,
+    ) -> Result<FittedBoosting, LearnError> {
+        let rounds = self.numbers(&dataset)?;
+        drop(dataset);
+        self.boost(rounds, stop_by)
+    }
+
+    fn classes(&self, dataset: &Dataset) -> Result<Rounds<'_>, LearnError> {
+        let rows = check_rows(dataset, true)?;
+        let targets = Targets::classes(self.0.class_weight, dataset)?;
+        Ok(Rounds::new(&self.0, &rows, dataset.records.ncols(), targets))
+    }
+
+    fn numbers(&self, dataset: &Numbers) -> Result<Rounds<'_>, LearnError> {
         let rows = check_rows(dataset, true)?;
         let targets = Targets::numbers(dataset)?;
-        let rounds = Rounds::new(&self.0, rows, dataset.records.ncols(), targets);
-        let watch = |rows: &Numbers| rounds.watch(rows, checked_targets(rows)?);
-        let watch = self.stop_by(stop_by).map(watch).transpose()?;
-        self.boost(rounds, watch)
+        Ok(Rounds::new(&self.0, &rows, dataset.records.ncols(), targets))
     }
 
-    /// The rows to stop by, where there is patience to run out of.
-    fn stop_by<'d, D>(&self, rows: Option<&'d D>) -> Option<&'d D> {
-        rows.filter(|_| self.0.early_stopping_rounds > 0)
-    }
-
-    fn boost(
+    /// Grows trees; with patience, until that has run out on the rows to stop by.
+    fn boost<T: Watched>(
         &self,
         mut rounds: Rounds<'_>,
-        mut watch: Option<Watch>,
+        stop_by: Option<&DatasetBase<Array2<f64>, Array1<T>>>,
     ) -> Result<FittedBoosting, LearnError> {
         let params = &self.0;
+        let stop_by = stop_by.filter(|_| params.early_stopping_rounds > 0);
+        let mut watch =
+            stop_by.map(|rows| Watch::of(rows, &rounds.targets, rounds.width)).transpose()?;
         let patience = params.early_stopping_rounds;
         let mut trees = Vec::new();
         for round in 0..params.n_estimators {
@@ -206,7 +237,6 @@ impl Checked<GradientBoosting> {
 /// Boosting, round by round.
 struct Rounds<'a> {
     params: &'a GradientBoosting,
-    rows: Vec<f64>,
     width: usize,
     binned: Binned,
     targets: Targets,
@@ -217,32 +247,14 @@ struct Rounds<'a> {
 impl<'a> Rounds<'a> {
     fn new(
         params: &'a GradientBoosting,
-        rows: Vec<f64>,
+        rows: &[f64],
         width: usize,
         targets: Targets,
     ) -> Rounds<'a> {
         let max_bin = params.max_bin as usize;
-        let binned = Binned::new(&rows, width, &params.hints.is_categorical, max_bin);
+        let binned = Binned::new(rows, width, &params.hints.is_categorical, max_bin);
         let scores = vec![targets.base; targets.values.len()];
-        Rounds { params, rows, width, binned, targets, scores }
-    }
-
-    /// Other rows, with their targets, to be watched.
-    fn watch<T>(
-        &self,
-        dataset: &DatasetBase<Array2<f64>, Array1<T>>,
-        targets: Vec<f64>,
-    ) -> Result<Watch, LearnError> {
-        let rows = check_rows(dataset, true)?;
-        if dataset.records.ncols() != self.width {
-            return Err(LearnError::Data("the rows to stop by have other features".to_owned()));
-        }
-        if targets.is_empty() {
-            return Err(LearnError::Data("there are no rows to stop by".to_owned()));
-        }
-        let scores = vec![self.targets.base; targets.len()];
-        let (width, loss) = (self.width, self.targets.loss);
-        Ok(Watch { rows, width, loss, targets, scores, least: f64::INFINITY, best_round: 0 })
+        Rounds { params, width, binned, targets, scores }
     }
 
     /// The tree of the next round; `None` when no further round could find one.
@@ -260,13 +272,13 @@ impl<'a> Rounds<'a> {
         if grown.nodes.len() == 1 && !is_drawn {
             return Ok(None);
         }
-        let leaves = (grown.members.len() < n_rows).then(|| self.left_out(&drawn));
         self.add(&grown);
-        let tree = Tree::new(grown.nodes, self.width).map_err(LearnError::Data)?;
-        for row in leaves.into_iter().flatten() {
-            let start = row * self.width;
-            self.scores[row] += tree.value(&self.rows[start..start + self.width]);
+        if grown.members.len() < n_rows {
+            for row in self.left_out(&drawn) {
+                self.scores[row] += grown.value(&self.binned, row);
+            }
         }
+        let tree = Tree::new(grown.nodes, self.width).map_err(LearnError::Data)?;
         Ok(Some(tree))
     }
 
@@ -336,44 +348,6 @@ fn draw(n: usize, share: f64, random: &mut Random) -> Vec<usize> {
         all.sort_unstable();
     }
     all
-}
-
-/// The rows to stop by.
-struct Watch {
-    rows: Vec<f64>,
-    width: usize,
-    loss: Loss,
-    targets: Vec<f64>,
-    scores: Vec<f64>,
-    least: f64,
-    best_round: u32,
-}
-
-impl Watch {
-    fn see(&mut self, tree: &Tree, round: u32) {
-        const CHUNK_ROWS: usize = 4096;
-        let losses: Vec<f64> = self
-            .scores
-            .par_chunks_mut(CHUNK_ROWS)
-            .zip(self.targets.par_chunks(CHUNK_ROWS))
-            .zip(self.rows.par_chunks(CHUNK_ROWS * self.width.max(1)))
-            .map(|((scores, targets), rows)| {
-                abreast::add_values(std::slice::from_ref(tree), rows, self.width, scores);
-                let mut loss = 0.0;
-                for (score, target) in scores.iter().zip(targets) {
-                    loss += self.loss.of(*score, *target);
-                }
-                loss
-            })
-            .collect();
-        let mut loss = 0.0;
-        for part in losses {
-            loss += part;
-        }
-        if loss < self.least {
-            (self.least, self.best_round) = (loss, round);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::cholesky::{Symmetric, dot};
 use super::objective::{
     LEAST_PART, Local, Loss, MAX_HALVINGS, Minimum, Problem, ROUNDING, finite_rows, row_weights,
 };
-use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require};
+use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require, weighed};
 
 /// The parameters of a logistic regression with an elastic net.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,7 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<ElasticNet> {
 
     fn fit(&self, dataset: &Dataset) -> Result<FittedElasticNet, LearnError> {
         let params = &self.0;
-        let by_class = params.class_weight.weights(&dataset.targets)?;
+        let by_class = params.class_weight.weights(weighed(dataset))?;
         let smooth = Problem {
             rows: &finite_rows(dataset)?,
             width: dataset.records.ncols(),

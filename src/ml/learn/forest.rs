@@ -21,6 +21,7 @@ use super::sums::Units;
 use super::tree::Tree;
 use super::{
     Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, Trees, check_rows, require,
+    weighed,
 };
 use crate::ml::random::Random;
 
@@ -111,7 +112,7 @@ struct Sample {
 impl DecisionTree {
     fn classes(&self, dataset: &Dataset) -> Result<Sample, LearnError> {
         let rows = check_rows(dataset, true)?;
-        let classes = Some(self.class_weight.weights(&dataset.targets)?);
+        let classes = Some(self.class_weight.weights(weighed(dataset))?);
         let targets = dataset.targets.iter();
         let values: Vec<f64> = targets.map(|positive| f64::from(u8::from(*positive))).collect();
         let weights: Vec<f64> =
@@ -224,6 +225,51 @@ impl RandomForest {
         let trees: Result<Vec<Tree>, LearnError> =
             (0..u64::from(self.n_estimators)).into_par_iter().map(nth_tree).collect();
         Ok(Trees(trees?))
+    }
+}
+
+impl Checked<DecisionTree> {
+    /// Fits as `fit` does, but the rows are let go before the tree is grown, which needs their
+    /// bins alone: a byte per value where the rows have eight.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_owned(&self, dataset: Dataset) -> Result<Trees, LearnError> {
+        let sample = self.0.classes(&dataset)?;
+        drop(dataset);
+        self.0.grow_one(&sample)
+    }
+
+    /// The same for numbers.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_numbers_owned(&self, dataset: Numbers) -> Result<Trees, LearnError> {
+        let sample = self.0.numbers(&dataset)?;
+        drop(dataset);
+        self.0.grow_one(&sample)
+    }
+}
+
+impl Checked<RandomForest> {
+    /// Fits as `fit` does, but the rows are let go before the first tree is grown.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_owned(&self, dataset: Dataset) -> Result<Trees, LearnError> {
+        let sample = self.0.tree.classes(&dataset)?;
+        drop(dataset);
+        self.0.grow_all(&sample)
+    }
+
+    /// The same for numbers.
+    ///
+    /// # Errors
+    /// What of the rows does not allow it.
+    pub fn fit_numbers_owned(&self, dataset: Numbers) -> Result<Trees, LearnError> {
+        let sample = self.0.tree.numbers(&dataset)?;
+        drop(dataset);
+        self.0.grow_all(&sample)
     }
 }
 

@@ -63,6 +63,23 @@ pub(super) struct Grown {
     pub(super) members: Vec<Member>,
     /// Where the rows of each leaf end in `members`, and its value.
     pub(super) leaves: Vec<(usize, f64)>,
+    /// Which bins go left at each node; `None` in a leaf.
+    questions: Vec<Option<Question>>,
+}
+
+impl Grown {
+    /// The value of the leaf that a row comes to, whether it took part or not.
+    pub(super) fn value(&self, binned: &Binned, row: usize) -> f64 {
+        let mut at = 0;
+        while let Some(question) = self.questions[at] {
+            let node = &self.nodes[at];
+            let feature = usize::from(node.feature);
+            let (bin, missing) = (binned.column(feature)[row], binned.cut(feature).n_bins());
+            let is_left = question.goes_left(bin, missing, node.missing_left);
+            at = if is_left { at + 1 } else { node.right as usize };
+        }
+        self.nodes[at].value
+    }
 }
 
 /// Grows a tree on rows in ascending order. `random` draws features and thresholds where not all
@@ -289,15 +306,7 @@ impl Grower<'_> {
     /// Both keep their order.
     fn partition(&mut self, start: usize, end: usize, split: &Split) -> usize {
         let missing = self.binned.cut(split.feature).n_bins();
-        let is_left = |bin: u8| {
-            if usize::from(bin) == missing {
-                return split.missing_left;
-            }
-            match split.question {
-                Question::AtMost(most) => bin <= most,
-                Question::In(set) => set.has(bin),
-            }
-        };
+        let is_left = |bin: u8| split.question.goes_left(bin, missing, split.missing_left);
         let mut goes_left = [false; 256];
         (0..=u8::MAX).for_each(|bin| goes_left[usize::from(bin)] = is_left(bin));
         let bins = self.binned.column(split.feature);
@@ -319,7 +328,7 @@ impl Grower<'_> {
     /// The nodes in preorder, and the rows of the leaves.
     fn finish(self) -> Grown {
         let mut nodes: Vec<Node> = Vec::with_capacity(self.drafts.len());
-        let mut leaves = Vec::new();
+        let (mut leaves, mut questions) = (Vec::new(), Vec::with_capacity(self.drafts.len()));
         let mut waiting: Vec<(usize, Option<usize>)> = vec![(0, None)];
         while let Some((draft, right_of)) = waiting.pop() {
             if let Some(parent) = right_of {
@@ -337,9 +346,10 @@ impl Grower<'_> {
             } else {
                 leaves.push((draft.end, value));
             }
+            questions.push(draft.split.as_ref().map(|(split, _)| split.question));
             nodes.push(node);
         }
-        Grown { nodes, members: self.members, leaves }
+        Grown { nodes, members: self.members, leaves, questions }
     }
 
     fn ask(&self, split: &Split) -> Ask {

@@ -15,7 +15,7 @@ use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::objective::{Loss, Minimum, Problem, finite_rows, minimise, row_weights};
-use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require};
+use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require, weighed};
 use crate::ml::calibration::Sigmoid;
 
 /// The parameters of a linear support vector machine.
@@ -97,11 +97,10 @@ fn machine(
     params: &LinearSvm,
     dataset: &Dataset,
     rows: &[f64],
-    is_seen: impl Fn(usize) -> bool,
+    is_seen: impl Fn(usize) -> bool + Copy,
 ) -> Result<Minimum, LearnError> {
-    let seen: Array1<bool> =
-        dataset.targets.iter().enumerate().filter(|(i, _)| is_seen(*i)).map(|(_, y)| *y).collect();
-    let by_class = params.class_weight.weights(&seen)?;
+    let seen = weighed(dataset).enumerate().filter(|(i, _)| is_seen(*i)).map(|(_, row)| row);
+    let by_class = params.class_weight.weights(seen)?;
     let mut weights = row_weights(params.c, by_class, dataset)?;
     let unseen = weights.iter_mut().enumerate().filter(|(i, _)| !is_seen(*i));
     unseen.for_each(|(_, weight)| *weight = 0.0);

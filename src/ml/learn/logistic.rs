@@ -10,7 +10,7 @@ use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 
 use super::objective::{Loss, Minimum, Problem, finite_rows, minimise, row_weights};
-use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require};
+use super::{Checked, ClassWeight, Dataset, LearnError, Limits, Linear, require, weighed};
 
 /// The parameters of a logistic regression.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<LogisticRegression> 
 
     fn fit(&self, dataset: &Dataset) -> Result<FittedLogistic, LearnError> {
         let params = &self.0;
-        let by_class = params.class_weight.weights(&dataset.targets)?;
+        let by_class = params.class_weight.weights(weighed(dataset))?;
         let problem = Problem {
             rows: &finite_rows(dataset)?,
             width: dataset.records.ncols(),

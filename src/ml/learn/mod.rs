@@ -12,6 +12,7 @@ pub mod bayes;
 mod bins;
 pub mod boosting;
 mod cholesky;
+mod class_weight;
 pub mod document;
 pub mod elastic_net;
 pub mod forest;
@@ -29,16 +30,18 @@ mod sums;
 pub(crate) mod testing;
 pub mod tree;
 
+pub use class_weight::ClassWeight;
 pub use split::CategoricalRule;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use linfa::ParamGuard;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2};
-use serde::Deserialize;
 
 use bayes::Bayes;
+use class_weight::weighed;
 use tree::Tree;
 
 /// Encoded rows, whether each is positive, and optional weights: linfa's dataset.
@@ -126,52 +129,25 @@ pub struct FeatureHints {
     pub monotone: Vec<i8>,
 }
 
-/// The rows of a dataset, one after the other.
+/// The rows of a dataset, one after the other: where they stand so already, as they are.
 ///
 /// # Errors
 /// A number that is not finite (NaN where `may_miss`), or more rows than trees count.
 fn check_rows<T>(
     dataset: &linfa::DatasetBase<Array2<f64>, Array1<T>>,
     may_miss: bool,
-) -> Result<Vec<f64>, LearnError> {
+) -> Result<Cow<'_, [f64]>, LearnError> {
     if u32::try_from(dataset.targets.len()).is_err() {
         return Err(LearnError::Data("trees take fewer than 2^32 rows".to_owned()));
     }
-    let rows = dataset.records.as_standard_layout();
-    let rows = rows.as_slice().unwrap_or_default();
+    let rows = match dataset.records.as_slice() {
+        Some(rows) => Cow::Borrowed(rows),
+        None => Cow::Owned(dataset.records.iter().copied().collect()),
+    };
     if !rows.iter().all(|x| x.is_finite() || may_miss && x.is_nan()) {
         return Err(LearnError::Data("a feature is not finite".to_owned()));
     }
-    Ok(rows.to_vec())
-}
-
-/// How much a row counts by its class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeight {
-    /// All rows alike.
-    None,
-    /// Both classes alike: n / (2 * rows of the class).
-    Balanced,
-}
-
-impl ClassWeight {
-    /// The weights of a negative and a positive row.
-    ///
-    /// # Errors
-    /// When one of the classes has no row.
-    fn weights(self, targets: &Array1<bool>) -> Result<[f64; 2], LearnError> {
-        let n_positive = targets.iter().filter(|positive| **positive).count();
-        let counts = [targets.len() - n_positive, n_positive];
-        if counts.contains(&0) {
-            return Err(LearnError::Data("all rows are of one class".to_owned()));
-        }
-        let balanced = |count: usize| targets.len() as f64 / (2.0 * count as f64);
-        match self {
-            ClassWeight::None => Ok([1.0, 1.0]),
-            ClassWeight::Balanced => Ok(counts.map(balanced)),
-        }
-    }
+    Ok(rows)
 }
 
 /// A fitted model over encoded rows.

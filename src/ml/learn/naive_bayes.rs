@@ -19,7 +19,9 @@ use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::bayes::{Bayes, Evidence, Gaussian};
-use super::{Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, check_rows, require};
+use super::{
+    Checked, ClassWeight, Dataset, FeatureHints, LearnError, Limits, check_rows, require, weighed,
+};
 
 /// A code of a category is below this.
 const MOST_CODES: f64 = 1e6;
@@ -70,7 +72,7 @@ impl Fit<Array2<f64>, Array1<bool>, LearnError> for Checked<NaiveBayes> {
     fn fit(&self, dataset: &Dataset) -> Result<Bayes, LearnError> {
         let params = &self.0;
         check_rows(dataset, true)?;
-        let by_class = params.class_weight.weights(&dataset.targets)?;
+        let by_class = params.class_weight.weights(weighed(dataset))?;
         let weights: Vec<f64> =
             (0..dataset.targets.len()).map(|i| dataset.weight_for(i).into()).collect();
         if !weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0) {

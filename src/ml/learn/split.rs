@@ -103,6 +103,17 @@ pub(super) enum Question {
     In(BinSet),
 }
 
+impl Question {
+    /// Whether a bin goes left; that of rows without a value, `missing`, goes where it is told.
+    pub(super) fn goes_left(self, bin: u8, missing: usize, missing_left: bool) -> bool {
+        match self {
+            _ if usize::from(bin) == missing => missing_left,
+            Question::AtMost(most) => bin <= most,
+            Question::In(set) => set.has(bin),
+        }
+    }
+}
+
 /// A split of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Split {

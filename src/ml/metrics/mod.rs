@@ -16,6 +16,7 @@ mod normal;
 mod profit;
 pub mod regression;
 mod threshold;
+pub mod weighted;
 
 use std::collections::BTreeMap;
 
@@ -163,6 +164,8 @@ pub struct Scores {
     pub confusion: Confusion,
     /// Every metric.
     pub values: BTreeMap<Metric, Defined>,
+    /// Every metric with rows counted by their weights, where they have some.
+    pub weighted: Option<BTreeMap<Metric, Defined>>,
 }
 
 /// The rows of one score.
@@ -238,6 +241,7 @@ impl Curve {
             n_positive: self.n_positive(),
             confusion,
             values: Metric::ALL.into_iter().map(|metric| (metric, value(metric))).collect(),
+            weighted: None,
         }
     }
 

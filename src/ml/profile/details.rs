@@ -124,9 +124,13 @@ fn third_and_fourth(sorted: &[f64]) -> (Option<f64>, Option<f64>) {
 /// The lengths of a column of texts.
 pub(super) fn lengths(column: &Column) -> Option<Lengths> {
     let Values::Text(values) = &column.values else { return None };
-    let texts = || values.iter().flatten().map(String::as_str).filter(|text| !text.is_empty());
-    let mut sorted: Vec<f64> = texts().map(|text| text.chars().count() as f64).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let counts = values.counts();
+    let texts = || counts.iter().map(|(text, _)| *text);
+    let mut lengths: Vec<(usize, usize)> =
+        counts.iter().map(|(text, count)| (text.chars().count(), *count)).collect();
+    lengths.sort_unstable();
+    let repeat = |(length, count): (usize, usize)| std::iter::repeat_n(length as f64, count);
+    let sorted: Vec<f64> = lengths.into_iter().flat_map(repeat).collect();
     let (min, max) = (*sorted.first()? as usize, *sorted.last()? as usize);
     let mut distinct: Vec<char> = Vec::new();
     for c in texts().flat_map(str::chars) {

@@ -71,7 +71,7 @@ pub(super) fn correlations(
     let numbers = of(|ty| matches!(ty, FieldType::Integer | FieldType::Number));
     let classes = of(|ty| matches!(ty, FieldType::Category | FieldType::Boolean));
     let numbers = pairs(&numbers).into_par_iter().map(|(a, b)| of_numbers(a, b));
-    let codes: Vec<Vec<Option<u32>>> = classes.par_iter().map(|column| codes(column)).collect();
+    let codes: Vec<Vec<Option<u32>>> = classes.par_iter().map(|column| column.codes().0).collect();
     let places: Vec<usize> = (0..classes.len()).collect();
     let classes = pairs(&places).into_par_iter().map(|(a, b)| Correlation {
         columns: [classes[*a].name.clone(), classes[*b].name.clone()],
@@ -108,19 +108,6 @@ fn of_numbers(a: &Column, b: &Column) -> Correlation {
 
 fn of_codes(a: &[Option<u32>], b: &[Option<u32>]) -> Option<f64> {
     Crosstab::of(a.iter().zip(b).filter_map(|(a, b)| Some(((*a)?, (*b)?)))).cramers_v(true)
-}
-
-/// The place of each value among the sorted distinct ones.
-fn codes(column: &Column) -> Vec<Option<u32>> {
-    let texts: Vec<Option<String>> = (0..column.len()).map(|row| column.text(row)).collect();
-    let mut distinct: Vec<&String> = texts.iter().flatten().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let code = |text: &Option<String>| {
-        let place = distinct.binary_search(&text.as_ref()?).ok()?;
-        u32::try_from(place).ok()
-    };
-    texts.iter().map(code).collect()
 }
 
 /// The commonest patterns of missing values, most frequent first, ties by columns; none when
@@ -173,7 +160,7 @@ fn add(hasher: &mut blake3::Hasher, column: &Column, row: usize) {
         Values::Number(values) => hasher.update(&(values[row] + 0.0).to_le_bytes()),
         Values::Boolean(values) => hasher.update(&[u8::from(values[row].unwrap_or(false))]),
         Values::Text(values) => {
-            let text = values[row].as_deref().unwrap_or_default();
+            let text = values.get(row).unwrap_or_default();
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes())
         }
     };

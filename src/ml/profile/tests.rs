@@ -8,14 +8,14 @@ fn limits() -> Limits {
 }
 
 fn table() -> Table {
-    let texts = |texts: [&str; 4]| Values::Text(texts.map(|text| Some(text.to_owned())).into());
+    let texts = |texts: [&str; 4]| Values::Text(texts.map(Some).into());
     Table::new(vec![
         Column::new("code", texts(["x", "y", "x", "y"])),
         Column::new("plan", texts(["b", "a", "b", ""])),
         Column::new("note", texts(["p", "q", "r", "s"])),
         Column::new("months", Values::Integer(vec![Some(72), Some(1), None, Some(5)])),
         Column::new("left", Values::Boolean(vec![Some(true), Some(false), Some(true), None])),
-        Column::new("empty", Values::Text(vec![None; 4])),
+        Column::new("empty", Values::Text([None::<&str>; 4].into())),
     ])
     .unwrap()
 }
@@ -129,7 +129,7 @@ fn texts_have_lengths_characters_and_days() {
 #[test]
 fn what_goes_together_what_is_missing_together_and_what_repeats_is_told() {
     let number = |values: [i64; 6]| Values::Integer(values.map(Some).to_vec());
-    let gap = |values: [&str; 6]| Values::Text(values.map(|text| Some(text.to_owned())).into());
+    let gap = |values: [&str; 6]| Values::Text(values.map(Some).into());
     let table = Table::new(vec![
         Column::new("a", number([1, 2, 3, 4, 5, 5])),
         Column::new("b", number([-2, -4, -6, -8, -10, -10])),
@@ -183,7 +183,7 @@ fn alerts_bear_the_names_of_ydata_profiling() {
             "gaps",
             Values::Integer((0..n).map(|i| (i % 9 > 1).then_some(4 - i as i64 % 5)).collect()),
         ),
-        Column::new("empty", Values::Text(vec![None; n])),
+        Column::new("empty", Values::Text(vec![None::<&str>; n].into())),
     ])
     .unwrap();
     let limits = Limits { max_categories: 20, ..Limits::default() };

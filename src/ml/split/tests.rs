@@ -201,10 +201,14 @@ fn another_seed_gives_other_folds() {
 fn a_row_without_a_group_or_moment_is_named() {
     let table = grouped();
     let mut columns = table.columns().to_vec();
-    let Values::Text(groups) = &mut columns[3].values else { panic!("no groups") };
-    groups[4] = None;
-    let Values::Text(days) = &mut columns[4].values else { panic!("no days") };
-    days[2] = Some("1.2.2026".to_owned());
+    let with = |column: &Column, row: usize, text: Option<&str>| {
+        let texts = (0..column.len()).map(|at| column.text(at).filter(|_| at != row));
+        let mut texts: Vec<Option<String>> = texts.collect();
+        texts[row] = text.map(str::to_owned);
+        Values::Text(texts.into())
+    };
+    columns[3].values = with(&columns[3], 4, None);
+    columns[4].values = with(&columns[4], 2, Some("1.2.2026"));
     let table = Table::new(columns).unwrap();
     let told = |method| split(&table, &plan_by(&table, method)).unwrap_err().to_string();
     let group = told(Method::Group(table.column("group").unwrap()));

@@ -10,11 +10,13 @@
 use std::io::{Cursor, Seek, SeekFrom};
 
 use anyhow::{anyhow, ensure};
-use polars::prelude::{Column as Series, DataFrame, DataType, ParquetReader, SerReader};
+use polars::prelude::{
+    ArrowSchema, Column as Series, DataFrame, DataType, ParquetReader, SerReader,
+};
 use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 use polars_parquet_format::{Encoding, PageHeader, PageType};
 
-use super::{PARQUET_MAGIC, damaged, frame_of, from_series};
+use super::{PARQUET_MAGIC, frame_of, typed};
 use crate::ml::table::{Column, Table, Values};
 
 /// What a page costs beside its bytes, so that the time to read all headers is bounded, too.
@@ -55,15 +57,20 @@ pub fn read_bounded(bytes: Vec<u8>, budget: u64) -> Result<Table, Unusable> {
     let open = move || {
         let mut left = Budget(budget);
         reckon(&bytes, &mut left)?;
-        let frame = frame_of(bytes)?;
+        let (frame, schema) = frame_of(bytes)?;
         reckon_texts(&frame, budget)?;
-        let columns: anyhow::Result<Vec<Column>> = frame.columns().iter().map(column).collect();
+        let columns = frame.columns().iter().map(|series| column(series, &schema));
+        let columns: anyhow::Result<Vec<Column>> = columns.collect();
         Ok(Table::new(columns?).map_err(anyhow::Error::from)?)
     };
     // As for files that are trusted: nothing outlives a panic of the library.
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(open);
     let thread = thread.map_err(anyhow::Error::from)?;
     thread.join().unwrap_or_else(|_| Err(damaged("it cannot be parsed").into()))
+}
+
+fn damaged(error: impl std::fmt::Display) -> anyhow::Error {
+    super::damaged("Parquet", error)
 }
 
 /// How much there may still be.
@@ -155,9 +162,9 @@ fn reckon_texts(frame: &DataFrame, budget: u64) -> Result<(), Unusable> {
     Ok(())
 }
 
-fn column(series: &Series) -> anyhow::Result<Column> {
+fn column(series: &Series, schema: &ArrowSchema) -> anyhow::Result<Column> {
     if !matches!(series.dtype(), DataType::Float32 | DataType::Float64) {
-        return from_series(series);
+        return typed::column(series, schema);
     }
     let name = series.name().as_str();
     ensure!(!name.is_empty(), "a column has no name");

@@ -229,7 +229,7 @@ fn file(columns: Vec<Column>) -> Vec<u8> {
 #[test]
 fn a_text_that_many_rows_point_at_counts_once_per_row() {
     let texts = vec![Some("long ".repeat(1000)); 500];
-    let bytes = file(vec![Column::new("t", Values::Text(texts))]);
+    let bytes = file(vec![Column::new("t", Values::Text(texts.into()))]);
     assert!(bytes.len() < 20_000, "{}", bytes.len());
     is_too_large(bytes.clone());
     assert_eq!(read_bounded(bytes, 8 * BUDGET).unwrap().rows(), 500);
@@ -239,7 +239,8 @@ fn a_text_that_many_rows_point_at_counts_once_per_row() {
 fn an_infinite_number_stays_one() {
     let bytes = Run { rows: 0, values: 0, ..RUN }.bytes();
     assert_eq!(read_bounded(bytes, BUDGET).unwrap().rows(), 0, "and there may be no rows");
-    let found = column(&Series::new("x".into(), vec![1.5, f64::INFINITY])).unwrap();
+    let found = column(&Series::new("x".into(), vec![1.5, f64::INFINITY]), &ArrowSchema::default())
+        .unwrap();
     assert_eq!(found.values, Values::Number(vec![1.5, f64::INFINITY]));
 }
 

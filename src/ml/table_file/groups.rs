@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
 
-use super::to_series;
+use super::typed::series;
 use crate::ml::table::Table;
 
 /// A file under way. What is written of it waits until it is taken.
@@ -57,7 +57,7 @@ impl Groups {
 }
 
 fn frame(table: &Table) -> anyhow::Result<DataFrame> {
-    Ok(DataFrame::new(table.rows(), table.columns().iter().map(to_series).collect())?)
+    Ok(DataFrame::new(table.rows(), table.columns().iter().map(series).collect())?)
 }
 
 /// Where the writer writes, which it does not give back.

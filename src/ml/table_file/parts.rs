@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use rayon::prelude::*;
 
-use super::{Part, format, join, parse};
+use super::{Format, Part, join, parse};
 use crate::ml::infer;
 use crate::ml::table::{Column, Table, Values};
 
@@ -30,7 +30,7 @@ pub(super) fn read(dir: &Path) -> anyhow::Result<Table> {
     walk(dir, 0, &mut files)?;
     let told = |path: &Path| path.strip_prefix(dir).unwrap_or(path).display().to_string();
     files.sort_by_key(|path| told(path).into_bytes());
-    ensure!(!files.is_empty(), "there is no CSV or Parquet file in the directory");
+    ensure!(!files.is_empty(), "there is no CSV, Parquet or Arrow file in the directory");
     let parsed: Vec<anyhow::Result<Part>> =
         files.par_iter().map(|path| parse(path).with_context(|| told(path))).collect();
     let parsed: Vec<Part> = parsed.into_iter().collect::<anyhow::Result<_>>()?;
@@ -78,12 +78,11 @@ fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()
     for entry in fs::read_dir(dir).context("cannot read the directory")? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_table = || matches!(format(&path).as_deref(), Some("csv" | "tsv" | "parquet"));
         match path.is_dir() {
             _ if name.starts_with(['.', '_']) => {}
             true => walk(&path, depth + 1, files)?,
-            false if is_table() => files.push(path),
-            false => bail!("{name} is neither CSV nor Parquet: move it elsewhere"),
+            false if Format::of(&path).is_some() => files.push(path),
+            false => bail!("{name} is neither CSV nor Parquet nor Arrow: move it elsewhere"),
         }
     }
     Ok(())

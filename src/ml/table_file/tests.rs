@@ -1,7 +1,7 @@
 //! Tests of tables in files: types, bytes, parts, and what is refused.
 
 use super::*;
-use crate::ml::table::ColumnType;
+use crate::ml::table::{ColumnType, Values};
 use proptest::prelude::*;
 
 fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -41,12 +41,27 @@ fn quotes_lines_and_the_bytes_of_a_compressed_file_are_only_text() {
     assert_eq!(table.columns()[1].text(1), None);
 }
 
+fn write_all(path: &Path, table: &Table) {
+    write_parquet(path, table, &(0..table.rows()).collect::<Vec<_>>()).unwrap();
+}
+
+#[test]
+fn rows_are_written_in_the_order_asked_for_group_by_group() {
+    let n = ROW_GROUP_ROWS + 3;
+    let column = Column::new("x", Values::Integer((0..n as i64).map(Some).collect()));
+    let table = Table::new(vec![column]).unwrap();
+    let (_dir, path) = file("a.parquet", b"");
+    let rows: Vec<usize> = (0..n).rev().collect();
+    write_parquet(&path, &table, &rows).unwrap();
+    assert_eq!(read(&path).unwrap(), table.take(&rows));
+}
+
 #[test]
 fn a_table_is_the_same_after_parquet_and_so_are_its_bytes() {
     let (dir, path) = file("any", b"");
-    write_parquet(&path, &mixed()).unwrap();
+    write_all(&path, &mixed());
     let again = dir.path().join("again.parquet");
-    write_parquet(&again, &mixed()).unwrap();
+    write_all(&again, &mixed());
     assert_eq!(fs::read(&path).unwrap(), fs::read(&again).unwrap());
     assert_eq!(read(&path).unwrap(), mixed());
 }
@@ -63,12 +78,6 @@ fn types_of_parquet_that_are_not_supported_name_their_column() {
     fs::write(&path, b"PAR1 and nothing of the kind").unwrap();
     let told = format!("{:#}", read(&path).unwrap_err());
     assert!(told.starts_with("a.parquet: the Parquet file is damaged"), "{told}");
-}
-
-#[test]
-fn infinite_numbers_are_refused_with_their_row() {
-    let told = finite("x", vec![1.0, f64::NEG_INFINITY]).unwrap_err().to_string();
-    assert_eq!(told, "column `x`, row 2: -inf is not a finite number");
 }
 
 #[test]
@@ -156,7 +165,7 @@ fn parts_are_one_table_in_the_order_of_their_paths() {
     assert_eq!(read(dir.path()).unwrap(), whole, "types follow from the rows of all parts");
     let parquet = tempfile::tempdir().unwrap();
     let part = |name: &str, text: &str| {
-        write_parquet(&parquet.path().join(name), &read_text(text).unwrap()).unwrap();
+        write_all(&parquet.path().join(name), &read_text(text).unwrap());
     };
     part("1.parquet", "id,x\n1,1\n2,\n");
     part("2.parquet", "id,x\n3,0.5\n");
@@ -187,9 +196,12 @@ fn parts_that_do_not_fit_are_told_with_their_names() {
     );
     refused(&[("a.csv", b"x\n1\n"), ("k=1/b.csv", b"x\n1\n")], "k=1/b.csv has the columns x, k");
     refused(&[("k=1/x=2/a.csv", b"x\n1\n")], "two columns have the name `x`");
-    refused(&[("a.csv", b"x\n1\n"), ("notes.txt", b"")], "notes.txt is neither CSV nor Parquet");
+    refused(
+        &[("a.csv", b"x\n1\n"), ("notes.txt", b"")],
+        "notes.txt is neither CSV nor Parquet nor Arrow",
+    );
     refused(&[("a.csv", b"x\n1\n"), ("b.csv", b"x\n1,2\n")], "b.csv: line 2");
-    refused(&[("_SUCCESS", b"")], "no CSV or Parquet file");
+    refused(&[("_SUCCESS", b"")], "no CSV, Parquet or Arrow file");
     let told = format!("{:#}", read(Path::new("/nowhere/*.csv")).unwrap_err());
     assert!(told.contains("is a pattern: name the directory"), "{told}");
 }

@@ -33,9 +33,9 @@ pub(crate) fn table(n_rows: usize) -> Table {
         Column::new("a", numbers(&columns[0])),
         Column::new("b", numbers(&columns[1])),
         Column::new("truth", Values::Boolean(truth)),
-        Column::new("colour", Values::Text(colour)),
+        Column::new("colour", Values::Text(colour.into())),
         Column::new("nothing", Values::Number(vec![f64::NAN; n_rows])),
-        Column::new("leaves", Values::Text(target)),
+        Column::new("leaves", Values::Text(target.into())),
     ])
     .unwrap()
 }
@@ -232,14 +232,14 @@ fn a_learner_without_missing_values_names_the_column_and_the_mend() {
 fn a_column_that_names_rows_misleads_no_learner() {
     use crate::ml::metrics::Curve;
     let mut random = Random::new([4; 32]);
-    let names = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
+    let names: Vec<_> = (0..4000).map(|_| Some(random.below(1500).to_string())).collect();
     let with = |table: &Table, values: Values| {
         let mut columns = table.columns().to_vec();
         columns.retain(|column| column.name != "name");
         columns.push(Column::new("name", values));
         Table::new(columns).unwrap()
     };
-    let all = with(&table(4000), Values::Text(names));
+    let all = with(&table(4000), Values::Text(names.into()));
     let [seen, unseen] = [0..2000, 2000..4000].map(|rows| all.take(&rows.collect::<Vec<_>>()));
     let target = json!({"columns": {"name": {"encode": "target", "smooth": 1.0}}});
     let params: FeatureParams = serde_json::from_value(target).unwrap();
@@ -254,7 +254,8 @@ fn a_column_that_names_rows_misleads_no_learner() {
         let rows = encoder.encode_table(table).unwrap();
         with(table, Values::Number(rows.column(at).to_vec()))
     };
-    let without = |table: &Table| with(table, Values::Text(vec![None; table.rows()]));
+    let without =
+        |table: &Table| with(table, Values::Text(vec![None::<&str>; table.rows()].into()));
     for learner in learners() {
         let auc = |seen: &Table, unseen: &Table, params: &FeatureParams| {
             let model =
@@ -307,4 +308,95 @@ fn trees_split_codes_of_categories_by_sets_and_take_what_is_missing() {
         let back = Model::from_bytes(&model.to_bytes()).unwrap();
         assert_eq!(back.probabilities(&table).unwrap(), model.probabilities(&table).unwrap());
     }
+}
+
+/// The table with a column of weights, and with each row as often as its weight says.
+fn weighed_and_repeated(n_rows: usize) -> [Table; 2] {
+    let mut random = Random::new([4; 32]);
+    let counts: Vec<usize> = (0..n_rows).map(|_| random.below(4) as usize).collect();
+    let weights = Values::Integer(counts.iter().map(|count| Some(*count as i64)).collect());
+    let mut columns = table(n_rows).columns().to_vec();
+    columns.push(Column::new("weight", weights));
+    let weighed = Table::new(columns).unwrap();
+    let times = counts.iter().enumerate().flat_map(|(row, n)| std::iter::repeat_n(row, *n));
+    let repeated = table(n_rows).take(&times.collect::<Vec<_>>());
+    [weighed, repeated]
+}
+
+#[test]
+fn a_weight_is_as_good_as_the_row_so_often_and_none_is_as_good_as_no_row() {
+    let [weighed, repeated] = weighed_and_repeated(200);
+    let mut with_weight = columns(&repeated);
+    with_weight.weight = Some("weight".to_owned());
+    // What transforms learn counts rows alike, so they learn nothing here; neither do the bins of
+    // trees, of as few rows as these.
+    let params = json!({"numeric": {"impute": "constant", "scale": ["none"]}});
+    let params: FeatureParams = serde_json::from_value(params).unwrap();
+    let fit = |table, columns: &Columns, learner: &Learner| {
+        train(all(table), columns, None, &params, learner).unwrap().model
+    };
+    for mut learner in learners() {
+        // Limits on rows count rows; draws are of rows.
+        match &mut learner {
+            Learner::DecisionTree(tree) => tree.min_samples_leaf = 1,
+            Learner::RandomForest(RandomForest { tree, bootstrap, draw_thresholds, .. }) => {
+                (tree.min_samples_leaf, *bootstrap, *draw_thresholds) = (1, false, false);
+            }
+            Learner::GradientBoosting(params, _) => {
+                (params.min_child_samples, params.subsample) = (1, 1.0);
+            }
+            // The folds of its calibration are of rows.
+            Learner::LinearSvm(_) => continue,
+            _ => {}
+        }
+        let a = fit(&weighed, &with_weight, &learner).probabilities(&weighed).unwrap();
+        let b = fit(&repeated, &columns(&repeated), &learner).probabilities(&weighed).unwrap();
+        let is_exact = matches!(learner, Learner::DecisionTree(_) | Learner::RandomForest(_));
+        let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(if is_exact { far == 0.0 } else { far < 1e-6 }, "{} {far}", learner.name());
+        let alike = fit(&weighed, &columns(&repeated), &learner).probabilities(&weighed).unwrap();
+        assert_ne!(a, alike, "{}: weights have no say", learner.name());
+    }
+}
+
+#[test]
+fn early_stopping_is_by_the_weights_of_the_rows_that_it_watches() {
+    let [weighed, _] = weighed_and_repeated(1500);
+    let (seen, watched): (Vec<usize>, Vec<usize>) = ((0..700).collect(), (700..1500).collect());
+    let (seen, watched) = (weighed.take(&seen), weighed.take(&watched));
+    let count = |row: usize| watched.column("weight").unwrap().number(row).unwrap() as usize;
+    let times = (0..watched.rows()).flat_map(|row| std::iter::repeat_n(row, count(row)));
+    let repeated = watched.take(&times.collect::<Vec<_>>());
+    let alike = |table: &Table| {
+        let mut columns = table.columns().to_vec();
+        let weight = columns.iter_mut().find(|column| column.name == "weight").unwrap();
+        weight.values = Values::Integer(vec![Some(1); table.rows()]);
+        Table::new(columns).unwrap()
+    };
+    let mut roles = columns(&weighed);
+    roles.features.retain(|name| name != "weight");
+    roles.weight = Some("weight".to_owned());
+    let boosting = GradientBoosting {
+        n_estimators: 60,
+        learning_rate: 0.3,
+        early_stopping_rounds: 5,
+        ..GradientBoosting::default()
+    };
+    let learner = Learner::GradientBoosting(boosting, BTreeMap::new());
+    let fit = |stop_by: &Table| {
+        let rows = Rows { train: &seen, stop_by: Some(stop_by) };
+        train(rows, &roles, None, &feature_params(), &learner).unwrap().model.to_bytes()
+    };
+    assert_eq!(fit(&watched), fit(&alike(&repeated)));
+    let told = train(
+        Rows { train: &seen, stop_by: Some(&table(50)) },
+        &roles,
+        None,
+        &feature_params(),
+        &learner,
+    );
+    assert_eq!(
+        format!("{:#}", told.unwrap_err()),
+        "rows to stop by: the table has no column `weight`"
+    );
 }

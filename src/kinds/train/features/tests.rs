@@ -175,6 +175,7 @@ pub(crate) fn fitted(table: &Table, features: &Value) -> Fitted {
         target: "target".to_owned(),
         features: table.names().take(7).map(str::to_owned).collect(),
         segments: vec![],
+        weight: None,
     };
     let target = table.column("target").unwrap();
     let labels: Vec<bool> = (0..table.rows()).map(|row| target.number(row) == Some(1.0)).collect();

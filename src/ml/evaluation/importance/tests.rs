@@ -111,7 +111,7 @@ fn a_grid_has_both_ends_and_no_value_twice() {
     assert_eq!(values(2), [1.0, 9.0]);
     let text = |text: &str| Some(text.to_owned());
     let values = ["b", "a", "a", "c", "b", "d"].map(text).to_vec();
-    let column = Column::new("x", Values::Text(values));
+    let column = Column::new("x", Values::Text(values.into()));
     let named = |most: usize| -> Vec<String> {
         categories(&column, most).into_iter().filter_map(|row| column.text(row)).collect()
     };

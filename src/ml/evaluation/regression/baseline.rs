@@ -182,7 +182,7 @@ mod tests {
     fn no_rows_teach_nothing() {
         let empty = Table::new(vec![Column::new("x", Values::Number(Vec::new()))]).unwrap();
         let [id, features, segments] = [Vec::new(), names(&["x"]), Vec::new()];
-        let columns = Columns { id, target: "x".to_owned(), features, segments };
+        let columns = Columns { id, target: "x".to_owned(), features, segments, weight: None };
         let rows = || Rows::new(&empty, &columns, &[]).unwrap();
         let tables = [empty.clone(), empty.clone()];
         let none = Baselines::learn(&empty, &[], &names(&["x"]), &tables, &[rows(), rows()]);

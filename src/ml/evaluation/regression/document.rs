@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Evaluated, Intervals};
 use crate::ml::evaluation::Side;
-use crate::ml::evaluation::document::{Difference, Gate, Segment, metric_name};
+use crate::ml::evaluation::document::{
+    Difference, Gate, Segment, WEIGHTED, metric_name, weighted as written,
+};
 use crate::ml::metrics::regression::{RegressionMetric, Values};
 use crate::ml::metrics::{Bounded, Interval};
 
@@ -106,7 +108,12 @@ impl Variant {
         let [validation, test] = Side::ALL.map(|side| {
             let of = |(name, (n, values)): (&String, &(usize, Values))| {
                 let known = intervals.get(name).filter(|_| side == Side::Test);
-                (name.clone(), segment(*n, values, known))
+                let mut segment = segment(*n, values, known);
+                if let Some(values) = evaluated.weighted(side).get(name) {
+                    let named = values.iter().map(|(metric, value)| (metric.name(), *value));
+                    segment.insert(WEIGHTED.to_owned(), written(named));
+                }
+                (name.clone(), segment)
             };
             evaluated.on(side).iter().map(of).collect()
         });

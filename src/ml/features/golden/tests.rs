@@ -82,7 +82,7 @@ fn categories_are_encoded_as_scikit_learn_does() {
 #[test]
 fn training_rows_are_target_encoded_out_of_fold_as_scikit_learn_does() {
     let golden = golden();
-    let text = |cell: Cell| if let Cell::Text(text) = cell { Some(text.into()) } else { None };
+    let text = |cell: Cell| if let Cell::Text(text) = cell { Some(text.to_string()) } else { None };
     let texts = cells(&golden["texts"]).into_iter().map(text).collect();
     let table = Table::new(vec![Column::new("x", Values::Text(texts))]).unwrap();
     let folds: Vec<usize> = serde_json::from_value(golden["folds"].clone()).unwrap();
@@ -116,7 +116,7 @@ fn a_product_is_that_of_the_encoded_columns() {
     .unwrap();
     let names = vec!["a".to_owned(), "b".to_owned()];
     let (id, target, segments) = (vec![], "y".to_owned(), vec![]);
-    let columns = Columns { id, target, features: names, segments };
+    let columns = Columns { id, target, features: names, segments, weight: None };
     for case in golden["products"].as_array().unwrap() {
         let params = json!({"numeric": {"scale": case["scale"]}, "interactions": [["a", "b"]]});
         let params = serde_json::from_value(params).unwrap();

@@ -25,6 +25,7 @@ fn columns(id: &[&str]) -> Columns {
         target: "y".to_owned(),
         features: vec!["many".to_owned(), "few".to_owned()],
         segments: vec![],
+        weight: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn a_column_that_names_rows_tells_nothing_about_their_target() {
 #[test]
 fn rows_of_one_id_share_a_fold_and_equal_rows_without_an_id_do_not() {
     let ids = Values::Integer((0..1000).map(|row| Some(row / 10)).collect());
-    let same = Values::Text(vec![Some("a".to_owned()); 1000]);
+    let same = Values::Text(vec![Some("a"); 1000].into());
     let table = Table::new(vec![Column::new("id", ids), Column::new("many", same)]).unwrap();
     let by_id = folds::folds(&table, &columns(&["id"]), 5, &[1; 32]).unwrap();
     assert!(by_id.chunks(10).all(|rows| rows.iter().all(|fold| *fold == rows[0])));

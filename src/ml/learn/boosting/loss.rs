@@ -5,7 +5,7 @@
 
 use super::super::numbers::{Centred, Numbers};
 use super::super::sums::Units;
-use super::super::{ClassWeight, Dataset, LearnError, sigmoid};
+use super::super::{ClassWeight, Dataset, LearnError, sigmoid, weighed};
 
 /// What a row costs by its score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Targets {
     /// # Errors
     /// A weight that is none; rows of one class.
     pub(super) fn classes(by: ClassWeight, dataset: &Dataset) -> Result<Targets, LearnError> {
-        let by_class = by.weights(&dataset.targets)?;
+        let by_class = by.weights(weighed(dataset))?;
         let mut totals = [0.0, 0.0];
         let mut weights = Vec::with_capacity(dataset.targets.len());
         for (i, positive) in dataset.targets.iter().enumerate() {

@@ -65,6 +65,31 @@ fn more_trees_change_none_of_those_before() {
 }
 
 #[test]
+fn rows_that_were_drawn_and_those_that_were_not_get_what_the_tree_says() {
+    let data = holed(3000);
+    let mut is_categorical = vec![false; 6];
+    is_categorical[4] = true;
+    let hints = FeatureHints { is_categorical, ..FeatureHints::default() };
+    let params = GradientBoosting { subsample: 0.4, colsample_bytree: 0.7, hints, ..small() };
+    let params = Given::new(params).check().unwrap();
+    let mut rounds = params.classes(&data).unwrap();
+    for round in 0..4 {
+        let before = rounds.scores.clone();
+        let tree = rounds.next(round).unwrap().unwrap();
+        for (row, x) in data.records.rows().into_iter().enumerate() {
+            assert_eq!(rounds.scores[row], before[row] + tree.value(&x.to_vec()), "row {row}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_let_go_give_the_same_trees() {
+    let data = holed(800);
+    let params = Given::new(small()).check().unwrap();
+    assert_eq!(params.fit_owned(data.clone(), None).unwrap(), params.fit(&data).unwrap());
+}
+
+#[test]
 fn boosting_tells_the_classes_of_new_rows_apart() {
     let all = dataset(4000, 6);
     let seen = take(&all, &(0..2000).collect::<Vec<_>>());
