@@ -374,6 +374,8 @@ fn what_a_schema_lists_is_encoded_to_the_same_bits_as_any_cell() {
         of(json!({ "encode": "code", "impute": "none" })),
         fit_numbers(&[1.0, 2.0, f64::NAN], json!({ "indicator": true })),
     ];
+    let named = |(i, feature): (usize, Feature)| Feature { name: format!("x{i}"), ..feature };
+    let features = features.into_iter().enumerate().map(named).collect();
     let encoder = Encoder::new(features, vec![]).unwrap();
     let listed = ["a", "b", "c", "new", "rare"].map(str::to_owned);
     let lists = [Some(&listed[..]), Some(&listed[1..]), Some(&listed[..]), None];

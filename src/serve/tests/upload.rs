@@ -111,7 +111,7 @@ fn what_a_table_lacks_is_told_once() {
 fn a_file_that_is_none_is_told_in_a_sentence() {
     for (body, words) in [
         (body("400-batch-parquet-cut"), "damaged"),
-        (body("400-batch-parquet-nested"), "column `age` has the type"),
+        (body("400-batch-parquet-nested"), "column `age` holds lists"),
         (GOOD.as_bytes().to_vec(), "its first bytes are not `PAR1`"),
         (b"PAR1".to_vec(), "damaged"),
         (Vec::new(), "not a Parquet file"),
