@@ -207,11 +207,7 @@ fn listen(
     // Where it was seen, so that what changes from then on is followed.
     let seen = follow.dir().map_err(|reason| ended(ExitCode::Missing, reason))?;
     let package = Package::load(&seen).map_err(|error| unservable(dir, &error))?;
-    if shadow.is_some() && package.task().decision().is_none() {
-        let message = "`shadow` compares classes, and this package predicts a number\nhint: serve \
-                       it without `shadow`";
-        return Err(ended(ExitCode::Usage, message));
-    }
+    check_shadow(shadow.as_ref(), &package)?;
     let access = access::open(&params.access, terminal)?;
     let logging = params.predictions.logging();
     let predictions = logging.map(|logging| predictions::open(logging, terminal)).transpose()?;
@@ -265,6 +261,16 @@ fn listen(
     }
     terminal.note("the service has stopped");
     Ok(ExitCode::Ok)
+}
+
+/// Refuses a challenger beside a package of a number.
+fn check_shadow(shadow: Option<&Shadow>, package: &Package) -> anyhow::Result<()> {
+    if shadow.is_some() && package.task().decision().is_none() {
+        let message = "`shadow` compares classes, and this package predicts a number\nhint: serve \
+                       it without `shadow`";
+        return Err(ended(ExitCode::Usage, message));
+    }
+    Ok(())
 }
 
 /// Has the service look for another package whenever a signal asks for that.

@@ -195,8 +195,8 @@ impl Package {
         self.model.predict(row)
     }
 
-    /// The same bits, of a row of which `places` has, for each cell that is a category of its field,
-    /// which one: nothing is searched for again. The buffer is kept between calls.
+    /// The same bits, of a row of which `places` has, for each cell that is a category of its
+    /// field, which one: nothing is searched for again. The buffer is kept between calls.
     pub fn predict_known(
         &self,
         row: &[Cell],

@@ -4,9 +4,9 @@
 //! A row adds to a few atomic numbers and takes no lock. The counts are kept in parts of a window,
 //! each of which is forgotten as a whole when its time comes round again, so that what is told is
 //! of now and not of all time. The rows of a list are counted apart and added together, because
-//! numbers that all threads write cost more than a prediction. No value is kept, and a refused record is not counted: its fields
-//! are in `counts`. `report` makes sense of the numbers. Knows neither requests nor clocks beyond
-//! the time since it began.
+//! numbers that all threads write cost more than a prediction. No value is kept, and a refused
+//! record is not counted: its fields are in `counts`. `report` makes sense of the numbers. Knows
+//! neither requests nor clocks beyond the time since it began.
 
 pub(crate) mod report;
 

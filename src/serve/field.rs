@@ -1,8 +1,8 @@
 //! One value against the rule of its field: from JSON, or from a text as tables have them.
 //!
 //! Strict unless the policy is lax: a number is a number, a truth value is none, nothing is
-//! guessed. What is taken is put into the row where it stays, and may come with a warning. Knows one
-//! field and no record.
+//! guessed. What is taken is put into the row where it stays, and may come with a warning. Knows
+//! one field and no record.
 
 use std::borrow::Cow;
 

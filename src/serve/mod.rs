@@ -14,8 +14,8 @@
 //! `follow` may exchange (at once, when `admin` is asked) while `state` stays; `counts` is what is
 //! counted of it, `drift` how far what it is asked has moved, `health` watches over it, `page` and
 //! `openapi` tell people and programs how to ask. `shadow` has another package score the same rows,
-//! unheard. Knows `ml::package` and no stage, table or engine. It neither prints nor handles signals:
-//! listener and shutdown come from outside, and so does what is to be served.
+//! unheard. Knows `ml::package` and no stage, table or engine. It neither prints nor handles
+//! signals: listener and shutdown come from outside, and so does what is to be served.
 
 mod accept;
 mod access;

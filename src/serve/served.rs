@@ -59,8 +59,8 @@ impl Served {
         }
     }
 
-    /// The description for programs. Made when it is first asked for: while it is made, it takes more
-    /// memory than all else that the service holds, and most services are never asked.
+    /// The description for programs. Made when it is first asked for: while it is made, it takes
+    /// more memory than all else that the service holds, and most services are never asked.
     pub(crate) fn openapi(&self, options: &Options) -> &[u8] {
         self.openapi.get_or_init(|| openapi::write(&self.package, options))
     }

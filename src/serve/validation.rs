@@ -201,8 +201,9 @@ impl Check<'_> {
         Ok(self.rows)
     }
 
-    /// Checks the values of a record by `check`, which gets the place of a field, the field, and the
-    /// row that its value is to be put into. Returns whether all were taken, as the last of the rows.
+    /// Checks the values of a record by `check`, which gets the place of a field, the field, and
+    /// the row that its value is to be put into. Returns whether all were taken, as the last of the
+    /// rows.
     fn row(
         &mut self,
         index: Option<usize>,
