@@ -37,6 +37,10 @@ fn a_number_is_predicted_from_init_to_the_service() {
     assert!(lab.read(&format!("{package}/MODEL_CARD.md")).contains("`price`: a number"));
 
     lab.call(&["promote", "@"]).expect(0).tells("champion: model");
+    // A challenger is compared by classes, of which there are none.
+    lab.call(&["serve", "--port=0", "--alias=champion", "--shadow=champion"])
+        .expect(2)
+        .tells("serve it without `shadow`");
     let service = Served::launch(lab.command(&["serve", "-q", "--port=0", "--alias=champion"]));
     let reference = lab.json(&format!("{package}/reference.json"));
     for row in reference["rows"].as_array().unwrap() {

@@ -18,14 +18,12 @@ fn has_browser() -> bool {
     has
 }
 
-#[test]
-fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
+/// What a browser shows of the page of a service when a person predicts; `None` where there is no
+/// browser. Its pictures are kept below `shots`, to be looked at.
+fn shown(service: &Served, shots: &str) -> Option<Value> {
     let pins = Path::new(CLIENTS).join("requirements.txt");
-    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return };
-    let lab = small::project();
-    let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
-    // Kept, to be looked at.
-    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return None };
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join(shots);
     std::fs::create_dir_all(&shots).unwrap();
     let output = Command::new(venv.join("bin/python"))
         .arg(format!("{CLIENTS}/page.py"))
@@ -34,13 +32,21 @@ fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Nothing is loaded from elsewhere, so that the page works offline.
+    assert_eq!((&shown["elsewhere"], &shown["complaints"]), (&json!([]), &json!([])));
+    Some(shown)
+}
+
+#[test]
+fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
+    let lab = small::project();
+    let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
+    let Some(shown) = shown(&service, "page") else { return };
     assert_eq!(shown["title"], "small-gradient_boosting");
     assert_eq!(shown["hint"], "whole number from 1 to 72");
     assert_eq!(shown["error"], "field 'age' must be between 1 and 72");
     assert_eq!(shown["is_marked"], "true");
     assert!(shown["card"].as_u64().unwrap() > 200, "{shown}");
-    // Nothing is loaded from elsewhere, so that the page works offline.
-    assert_eq!((&shown["elsewhere"], &shown["complaints"]), (&json!([]), &json!([])));
 
     // What is shown is what the service says of the record that was typed.
     assert_eq!(shown["record"]["age"], 24);
@@ -63,20 +69,9 @@ fn a_person_fills_in_the_form_and_sees_what_is_wrong_and_then_why() {
 
 #[test]
 fn a_person_sees_a_number_with_what_each_field_adds_to_it() {
-    let pins = Path::new(CLIENTS).join("requirements.txt");
-    let (true, Some(venv)) = (has_browser(), venv::with(&pins)) else { return };
     let lab = small::numbers();
     let service = Served::start(&lab, &small::package("gradient_boosting"), &[]);
-    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page-number");
-    std::fs::create_dir_all(&shots).unwrap();
-    let output = Command::new(venv.join("bin/python"))
-        .arg(format!("{CLIENTS}/page.py"))
-        .args([format!("{}/", service.url()), shots.to_str().unwrap().to_owned()])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&shown["elsewhere"], &shown["complaints"]), (&json!([]), &json!([])));
+    let Some(shown) = shown(&service, "page-number") else { return };
     let (status, answer) = service.post("/predict", &shown["record"]);
     assert_eq!(status, 200, "{answer}");
     // `spent: 123.456, model 0123456789ab`, and then the parts.

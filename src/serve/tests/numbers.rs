@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use super::{GOOD, Service, header, json_of, with};
 use crate::ml::drift::Psi;
 use crate::ml::package::Package;
-use crate::ml::package::tests::small_number_package;
+use crate::ml::package::tests::{small_number_package, small_package};
+use crate::ml::records::Records;
+use crate::serve::policy::Policy;
+use crate::serve::predictions::{Logging, Predictions};
+use crate::serve::replay::{Replay, Unread};
 use crate::serve::state::Options;
 
 const MODEL: &str = "/v2/models/a%20small%20model";
@@ -84,6 +88,46 @@ fn a_batch_has_no_column_of_probabilities() {
 }
 
 #[test]
+fn a_batch_in_parquet_has_no_column_of_probabilities_either() {
+    let parquet = "application/vnd.apache.parquet";
+    let body = format!("{GOOD}\n{}\n", with("age", "0"));
+    let (status, bytes) = post("/predict/batch", "application/x-ndjson", parquet, &body);
+    assert_eq!(status, 200);
+    let (mut records, mut text) = (Records::of_parquet(bytes, 1 << 20).unwrap(), Vec::new());
+    while records.next_line(&mut text) {}
+    let lines: Vec<Value> =
+        text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines[0]["prediction"].as_f64().map(f64::to_bits), Some(expected().to_bits()));
+    assert_eq!((lines.len(), &lines[1]["prediction"]), (2, &Value::Null));
+    assert!(lines.iter().all(|line| line.get("probability").is_none()), "{lines:?}");
+}
+
+#[test]
+fn a_logged_number_is_predicted_again_to_the_bit_and_by_no_package_of_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let logging =
+        Logging { dir: dir.path().to_owned(), with_input: true, max_bytes: 1 << 20, keep: 2 };
+    let log = Predictions::open(logging, |news| panic!("{news:?}")).unwrap();
+    let options = Options { predictions: Some(log.clone()), ..Options::default() };
+    let service = Service::over(small_number_package(), options);
+    assert_eq!(service.post(format!("[{GOOD}, {}]", with("age", "7"))).0, 200);
+    assert!(log.close(std::time::Duration::from_secs(30)));
+    let text = std::fs::read(&Predictions::files(dir.path()).unwrap()[0]).unwrap();
+    let first: Value = serde_json::from_slice(text.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!(first["prediction"].as_f64(), Some(expected()));
+    assert!(first.get("probability").is_none(), "{first}");
+
+    let read = |package: &Package| {
+        let mut replay = Replay::new(package, Policy::default());
+        replay.read(&mut text.as_slice(), None).map(|()| replay.report().all)
+    };
+    let all = read(&Package::load(small_number_package().path()).unwrap()).unwrap();
+    assert_eq!((all.predicted, all.same, all.max_absolute_difference), (2, 2, Some(0.0)));
+    let refused = read(&Package::load(small_package().path()).unwrap()).unwrap_err();
+    assert!(matches!(refused, Unread::Foreign { line: 1, .. }), "{refused:?}");
+}
+
+#[test]
 fn invocations_answer_as_scikit_learns_regressors_do() {
     let number = expected();
     for body in [
@@ -156,6 +200,7 @@ fn what_is_counted_has_no_class_and_its_score_is_the_number() {
     let line = format!("predictions_total{{model_version=\"{version}\"}} 300\n");
     assert!(metrics.contains(&line), "{metrics}");
     assert!(!metrics.contains("class="), "{metrics}");
+    assert!(!metrics.contains("prediction_bucket"), "a number is in no bin of probabilities");
     let report = json_of(&service.get("/drift"));
     // The package's own rows have three numbers, a third of the rows each; the good record's is the
     // least of them.
