@@ -304,5 +304,5 @@ fn a_directory_scores_beside_another_where_there_is_no_project() {
     assert_eq!(version_of(&ask(&service.address, 1), &known), versions[0]);
     let found = until(&service, |found| found["pairs"][0]["rows"]["compared"] == 8);
     assert_eq!(found["challenger"], versions[1]);
-    assert!(elsewhere.path("kept/differences-000001.jsonl").exists());
+    assert!(elsewhere.path("kept/differences-00000001.jsonl").exists());
 }

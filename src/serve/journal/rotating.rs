@@ -161,6 +161,18 @@ impl Rotating {
         (done, n_lines as u64, error)
     }
 
+    /// Writes one line, which ends in a line break, whole or not at all.
+    ///
+    /// # Errors
+    /// `FileTooLarge` when no file can hold it; else what stopped it.
+    pub(crate) fn add(&mut self, line: &[u8]) -> io::Result<()> {
+        match self.put(line) {
+            (_, _, Some(error)) => Err(error),
+            (_, 0, None) => Err(ErrorKind::FileTooLarge.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the newest file is still where it was.
     fn is_there(&self) -> bool {
         let Some(newest) = &self.newest else { return true };

@@ -1,40 +1,39 @@
 //! The directory in which comparisons are kept: the rows that differ, and a summary per pair.
 //!
 //! ```text
-//! DIR/differences-000001.jsonl     rows that differ, a document per line, oldest file first
+//! DIR/differences-00000001.jsonl   rows that differ, a document per line, oldest file first
 //! DIR/CHAMPION-CHALLENGER.json     the summary of two versions
-//! DIR/lock                         held by the service that writes
+//! DIR/differences.lock             held by the service that writes
 //! ```
 //!
-//! A line goes out in one write, so that a killed process leaves whole lines; what a power cut may
-//! have torn off is cut back before the next line. Files are bounded in size and number: the oldest
-//! goes when another one begins. A summary is written beside and renamed. What an earlier process
-//! has counted of a pair is added to, so that a restart loses at most what was not written yet.
-//! What cannot be written is told (`Trouble`), never waited for. Knows no model.
+//! Lines are written as those of the log of predictions are (`journal/rotating`), by the thread
+//! that compares: files are bounded in size and number, and a line that was torn off spoils no
+//! other. A summary is written beside and renamed. What an earlier process has counted of a pair is
+//! added to, so that a restart loses at most what was not written yet. What cannot be written is
+//! told (`Trouble`), never waited for. Knows no model.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::summary::Summary;
 use crate::ml::json;
+use crate::serve::journal::Sink as _;
+use crate::serve::journal::rotating::{Bounds, Rotating, Unopened};
 
-/// How the names of files of differences begin and end; between them stands a number.
-const NAME: (&str, &str) = ("differences-", ".jsonl");
-
-/// The file whose lock says that a service writes.
-const LOCK: &str = "lock";
+/// How the names of files of differences begin.
+const STEM: &str = "differences";
 
 /// Where differences are kept, and how much of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The directory, which is made if it is not there.
     pub dir: PathBuf,
-    /// The largest file of differences, in bytes; a line that is longer has a file of its own.
+    /// The largest file of differences, in bytes; a line that is longer is lost.
     pub max_bytes: u64,
     /// The most files of differences, at least 1.
     pub max_files: usize,
@@ -78,16 +77,11 @@ impl Trouble {
 /// Writes what is kept.
 pub(crate) struct Journal {
     kept: Kept,
-    /// The number of the file that is written to.
-    number: u64,
-    file: File,
-    len: u64,
+    rows: Rotating,
     /// What earlier processes counted of the pairs that this one has written.
     before: BTreeMap<(String, String), Option<Summary>>,
     /// What was written last.
     written: BTreeMap<(String, String), Summary>,
-    /// Held as long as this is.
-    _lock: File,
 }
 
 impl Journal {
@@ -97,17 +91,13 @@ impl Journal {
     /// `ResourceBusy` when another service writes there; else what making, locking or reading the
     /// directory gives.
     pub(crate) fn open(kept: Kept) -> io::Result<Journal> {
-        fs::create_dir_all(&kept.dir)?;
-        let options = OpenOptions::new().create(true).truncate(false).write(true).to_owned();
-        let lock = options.open(kept.dir.join(LOCK))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => ErrorKind::ResourceBusy.into(),
-            TryLockError::Error(error) => error,
+        let Kept { dir, max_bytes, max_files: keep, .. } = kept.clone();
+        let rows = Rotating::open(Bounds { dir, stem: STEM, max_bytes, keep });
+        let rows = rows.map_err(|error| match error {
+            Unopened::Busy => ErrorKind::ResourceBusy.into(),
+            Unopened::Io(error) => error,
         })?;
-        let number = numbers(&kept.dir)?.last().copied().unwrap_or(1);
-        let (file, len) = open(&path(&kept.dir, number))?;
-        let (before, written) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Journal { kept, number, file, len, before, written, _lock: lock })
+        Ok(Journal { kept, rows, before: BTreeMap::new(), written: BTreeMap::new() })
     }
 
     /// Whether records are to be kept, too.
@@ -117,11 +107,15 @@ impl Journal {
 
     /// Keeps a difference.
     pub(crate) fn tell(&mut self, document: &serde_json::Value, trouble: &Trouble) {
-        trouble.note(&self.append(format!("{document}\n").as_bytes()));
+        trouble.note(&self.rows.add(format!("{document}\n").as_bytes()));
     }
 
-    /// Keeps the summaries that have changed since they were kept last.
+    /// Keeps the summaries that have changed since they were kept last, and has the rows before
+    /// them reach the disk.
     pub(crate) fn save(&mut self, summaries: &[Summary], trouble: &Trouble) {
+        if let Err(error) = self.rows.flush() {
+            trouble.note(&Err(error));
+        }
         for summary in summaries {
             let pair = (summary.champion.clone(), summary.challenger.clone());
             let is_new = self.written.get(&pair) != Some(summary);
@@ -141,29 +135,6 @@ impl Journal {
         self.before.retain(|pair, _| is_told(pair));
     }
 
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.len > 0 && self.len + line.len() as u64 > self.kept.max_bytes {
-            self.turn()?;
-        }
-        if let Err(error) = self.file.write_all(line) {
-            // Half a line would spoil the next one.
-            self.file.set_len(self.len)?;
-            return Err(error);
-        }
-        self.len += line.len() as u64;
-        Ok(())
-    }
-
-    /// Begins another file, and lets the oldest go.
-    fn turn(&mut self) -> io::Result<()> {
-        let next = self.number + 1;
-        (self.file, self.len) = open(&path(&self.kept.dir, next))?;
-        self.number = next;
-        let numbers = numbers(&self.kept.dir)?;
-        let excess = numbers.len().saturating_sub(self.kept.max_files);
-        numbers[..excess].iter().try_for_each(|old| fs::remove_file(path(&self.kept.dir, *old)))
-    }
-
     fn replace(&mut self, pair: &(String, String), summary: &Summary) -> io::Result<()> {
         let name = Summary::file_name(&pair.0, &pair.1);
         let target = self.kept.dir.join(&name);
@@ -180,50 +151,6 @@ impl Journal {
     }
 }
 
-fn path(dir: &Path, number: u64) -> PathBuf {
-    let (begin, end) = NAME;
-    dir.join(format!("{begin}{number:06}{end}"))
-}
-
-/// The numbers of the files of differences, sorted.
-fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
-    let (begin, end) = NAME;
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_prefix(begin)?.strip_suffix(end));
-        numbers.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Opens a file to go on behind its last whole line.
-fn open(path: &Path) -> io::Result<(File, u64)> {
-    let options = OpenOptions::new().create(true).read(true).append(true).to_owned();
-    let mut file = options.open(path)?;
-    let len = whole(&mut file)?;
-    file.set_len(len)?;
-    Ok((file, len))
-}
-
-/// How long a file is up to the end of its last whole line.
-fn whole(file: &mut File) -> io::Result<u64> {
-    const STEP: u64 = 64 << 10;
-    let mut end = file.seek(SeekFrom::End(0))?;
-    while end > 0 {
-        let begin = end.saturating_sub(STEP);
-        file.seek(SeekFrom::Start(begin))?;
-        let mut bytes = Vec::new();
-        Read::by_ref(file).take(end - begin).read_to_end(&mut bytes)?;
-        if let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(begin + at as u64 + 1);
-        }
-        end = begin;
-    }
-    Ok(0)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -231,6 +158,7 @@ mod tests {
 
     use super::super::tally::{Scores, Tally, Verdict};
     use super::*;
+    use crate::serve::journal::rotating::numbered;
 
     fn kept(dir: &TempDir, max_bytes: u64) -> Kept {
         Kept { dir: dir.path().join("kept"), max_bytes, max_files: 3, inputs: false }
@@ -238,8 +166,8 @@ mod tests {
 
     /// All lines, in the order of the files.
     fn lines(kept: &Kept) -> Vec<String> {
-        let numbers = numbers(&kept.dir).unwrap();
-        let texts = numbers.iter().map(|n| fs::read_to_string(path(&kept.dir, *n)).unwrap());
+        let files = numbered(&kept.dir, STEM).unwrap();
+        let texts = files.iter().map(|(_, path)| fs::read_to_string(path).unwrap());
         texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
@@ -257,24 +185,27 @@ mod tests {
         (10..30).for_each(|i| journal.tell(&json!({"row": i, "is": 1}), &trouble));
         let expected: Vec<_> = (24..30).map(|i| format!("{{\"is\":1,\"row\":{i}}}")).collect();
         assert_eq!(lines(&kept), expected);
-        assert!(numbers(&kept.dir).unwrap().len() == 3 && trouble.lost() == 0);
-        // A line that is too long for any has one of its own.
+        assert_eq!((numbered(&kept.dir, STEM).unwrap().len(), trouble.lost()), (3, 0));
+        // A line that is too long for any is lost, and told.
         journal.tell(&json!("x".repeat(100)), &trouble);
+        assert_eq!((lines(&kept), trouble.lost()), (expected, 1));
+        assert_eq!(trouble.last().unwrap().0, "differences cannot be written: file too large");
         journal.tell(&json!("y"), &trouble);
-        assert_eq!(lines(&kept).len(), 4);
+        // It fits behind no two lines of 18 bytes, and two of them go with the oldest file.
+        assert_eq!((lines(&kept).len(), trouble.last()), (5, None));
     }
 
     #[test]
-    fn a_torn_line_is_cut_back_and_the_file_is_gone_on_with() {
+    fn a_torn_line_is_ended_and_the_file_is_gone_on_with() {
         let (dir, trouble) = (tempfile::tempdir().unwrap(), Trouble::default());
         let kept = kept(&dir, 1 << 20);
         let mut journal = Journal::open(kept.clone()).unwrap();
         journal.tell(&json!(1), &trouble);
         drop(journal);
-        let torn = format!("{}{}", fs::read_to_string(path(&kept.dir, 1)).unwrap(), "2".repeat(99));
-        fs::write(path(&kept.dir, 1), torn).unwrap();
+        let (_, path) = numbered(&kept.dir, STEM).unwrap().remove(0);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"half").unwrap();
         Journal::open(kept.clone()).unwrap().tell(&json!(3), &trouble);
-        assert_eq!(lines(&kept), ["1", "3"]);
+        assert_eq!(lines(&kept), ["1", "{\"half", "3"]);
     }
 
     #[test]

@@ -371,7 +371,7 @@ fn rows_that_differ_enough_are_kept_with_ids_and_with_records_only_where_that_is
         lab.predict(RECORD);
         let pair = lab.pair();
         let dir = lab.dir.path().join("kept");
-        let text = fs::read_to_string(dir.join("differences-000001.jsonl")).unwrap();
+        let text = fs::read_to_string(dir.join("differences-00000001.jsonl")).unwrap();
         let row: Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!(
             (&row["format"], &row["request_id"]),
@@ -394,7 +394,7 @@ fn rows_that_differ_enough_are_kept_with_ids_and_with_records_only_where_that_is
         lab.replace(&small_files_of(INTERCEPT + 0.01));
         lab.predict(RECORD);
         assert_eq!(lab.pair()["rows"]["compared"], 1);
-        let again = fs::read_to_string(dir.join("differences-000001.jsonl")).unwrap();
+        let again = fs::read_to_string(dir.join("differences-00000001.jsonl")).unwrap();
         assert_eq!(again, text);
     }
 }
