@@ -7,7 +7,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::serve::predictions::{Noted, Notes};
+use crate::serve::predictions::{Notes, Predictions};
 use crate::serve::scorer::Scorer;
 use crate::serve::served::Served;
 use crate::serve::state::State;
@@ -17,20 +17,20 @@ use crate::serve::state::State;
 pub(crate) struct Answering {
     served: Arc<Served>,
     request_id: Arc<str>,
-    noted: Option<Noted>,
+    log: Option<Predictions>,
 }
 
 impl Answering {
     /// What answers a request of this id from now on.
     pub(crate) fn new(state: &State, id: &str) -> Answering {
-        let noted = state.options.predictions.as_ref().map(|log| log.of_request(id));
-        Answering { served: state.served(), request_id: id.into(), noted }
+        let log = state.options.predictions.clone();
+        Answering { served: state.served(), request_id: id.into(), log }
     }
 
     /// What predicting needs.
     pub(crate) fn scorer(&self) -> Scorer<'_> {
         let Served { package, validator, counts, drift, canonical, tap, .. } = &*self.served;
-        let notes = self.noted.as_ref().map(|noted| Notes { noted, canonical });
+        let notes = self.log.as_ref().map(|log| Notes { log, canonical });
         let (drift, tap, request_id) = (drift.as_ref(), tap.as_ref(), &*self.request_id);
         Scorer { package, validator, counts, drift, shared: None, notes, tap, request_id }
     }

@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -105,11 +104,6 @@ impl Predictions {
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Where the predictions of a request are noted, by the id of its answer.
-    pub(crate) fn of_request(&self, id: &str) -> Noted {
-        Noted { log: self.clone(), request_id: id.into() }
-    }
-
     /// How many lines are written.
     pub(crate) fn written(&self) -> u64 {
         self.journal.written()
@@ -127,24 +121,23 @@ impl Predictions {
     }
 }
 
-/// Where the predictions of one request are noted.
-#[derive(Clone)]
-pub(crate) struct Noted {
-    log: Predictions,
-    request_id: Arc<str>,
-}
-
-/// The same with how rows of the package that answers are written.
+/// Where predictions are noted, and how rows of the package that answers are written.
 #[derive(Clone, Copy)]
 pub(crate) struct Notes<'n> {
-    pub(crate) noted: &'n Noted,
+    pub(crate) log: &'n Predictions,
     pub(crate) canonical: &'n Canonical,
 }
 
 impl Notes<'_> {
-    /// Notes a prediction of a row.
-    pub(crate) fn take(self, row: &Row, prediction: &Prediction<'_>, version: &str) {
-        let Noted { log, request_id } = self.noted;
+    /// Notes a prediction of a row, under the id of the answer.
+    pub(crate) fn take(
+        self,
+        row: &Row,
+        prediction: &Prediction<'_>,
+        version: &str,
+        request_id: &str,
+    ) {
+        let log = self.log;
         let mut input = Vec::with_capacity(USUAL_LINE);
         self.canonical.write(&row.cells, &mut input);
         let digest = blake3::hash(&input).to_hex();
@@ -152,7 +145,7 @@ impl Notes<'_> {
         let line = Line {
             schema: SCHEMA.into(),
             time: time.into(),
-            request_id: (&**request_id).into(),
+            request_id: request_id.into(),
             row: row.number,
             model_version: version.into(),
             input_digest: digest.as_str().into(),

@@ -95,7 +95,7 @@ impl<'s> Scorer<'s> {
             (None, None) => {}
         }
         if let Some(notes) = self.notes {
-            notes.take(row, &prediction, self.package.version());
+            notes.take(row, &prediction, self.package.version(), self.request_id);
         }
         if let Some(tap) = self.tap {
             tap.offer(row, &prediction, self.request_id);
